@@ -1,0 +1,1 @@
+#include "base/ip_address.h"

@@ -1,0 +1,48 @@
+// Names to addresses with c-ares: /etc/hosts and resolv.conf, bounded, cached by TTL.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/authority.h"
+#include "base/error.h"
+#include "net/loop.h"
+
+namespace leash::net {
+
+// A running look-up or dial: destroying it cancels it, and its callback is not called any more.
+class Pending {
+ public:
+  virtual ~Pending() = default;
+};
+
+class Resolver {
+ public:
+  // At most kMaxAddresses, AAAA and A interleaved as RFC 8305 s. 4 wants them.
+  // Errors (fault origin): resolve_failed, resolve_timeout; kNoMemoryLeft (fault proxy) when too many run at once.
+  using Done = std::function<void(base::Result<std::vector<base::IpAddress>>)>;
+  static constexpr std::size_t kMaxAddresses = 32;
+
+  virtual ~Resolver() = default;
+  // IP literals answer with themselves. `done` never runs inside the call. The result may be ignored only
+  // by those who outlive the loop.
+  [[nodiscard]] virtual std::unique_ptr<Pending> resolve(const base::Host& host,
+                                                         std::chrono::milliseconds timeout,
+                                                         Done done) = 0;
+};
+
+struct ResolverOptions {
+  std::size_t max_running = 512;       // look-ups under way on this loop
+  std::size_t max_cached = 4096;       // names
+  std::chrono::seconds min_ttl{1};     // also for entries of the hosts file
+  std::chrono::seconds max_ttl{300};
+  std::chrono::seconds negative_ttl{2};
+};
+// Look-ups for the same name under way share one query. One resolver a worker.
+[[nodiscard]] base::Result<std::unique_ptr<Resolver>> make_resolver(Loop& loop,
+                                                                    const ResolverOptions& options);
+
+}  // namespace leash::net

@@ -1,0 +1,68 @@
+// The compiled policy: what the files said at one moment. Immutable, shared by all workers.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/authority.h"
+#include "base/ip_address.h"
+
+namespace leash::policy {
+
+enum class Mode { kEnforce, kAudit, kBlocklist };
+[[nodiscard]] std::string_view word(Mode mode);  // "enforce", ...
+
+enum class TlsMode { kIntercept, kSplice };
+
+// A mistake never widens: a faulty allow entry allows nothing, a faulty block entry blocks its whole host.
+enum class Health { kGood, kFaulty };
+
+struct PathRule {
+  std::string method;  // upper case; "" for any
+  std::string prefix;  // raw, begins with '/'
+};
+
+struct Entry {
+  base::Host host;
+  std::vector<std::uint16_t> ports;  // empty: all ports (a block entry without ports)
+  std::vector<PathRule> paths;       // empty: every method and path
+  std::vector<base::Network> networks;
+  TlsMode tls = TlsMode::kIntercept;
+  Health health = Health::kGood;
+  std::string reason;                // the operator's words
+  std::chrono::system_clock::time_point expires = std::chrono::system_clock::time_point::max();
+  std::string file;                  // "enforce.yaml"
+  int line = 0;                      // 1-based
+
+  [[nodiscard]] bool covers_port(std::uint16_t port) const;
+};
+
+// Entries of one file by canonical host; several entries of one host add up.
+class EntryMap {
+ public:
+  void add(Entry entry);
+  // The entries of the exact host, else of the nearest parent domain with at least two labels (never for an IP literal):
+  // the first host found is final. Entries expired at `now` do not exist. Costs the number of labels.
+  [[nodiscard]] std::vector<const Entry*> find(const base::Host& host,
+                                               std::chrono::system_clock::time_point now) const;
+  [[nodiscard]] std::size_t size() const { return count_; }
+  [[nodiscard]] const std::unordered_map<std::string, std::vector<Entry>>& all() const { return entries_; }
+
+ private:
+  std::unordered_map<std::string, std::vector<Entry>> entries_;
+  std::size_t count_ = 0;
+};
+
+struct Snapshot {
+  std::uint64_t generation = 0;  // grows with each change
+  Mode mode = Mode::kEnforce;
+  std::shared_ptr<const EntryMap> enforce;    // never null
+  std::shared_ptr<const EntryMap> blocklist;  // never null
+};
+
+}  // namespace leash::policy

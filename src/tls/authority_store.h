@@ -1,0 +1,44 @@
+// The interception CA on disk: made at first start, or the one that agents already trust.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/authority.h"
+#include "base/error.h"
+#include "tls/engine.h"
+
+namespace leash::tls {
+
+// Signs leaves. Thread-safe.
+class Issuer {
+ public:
+  virtual ~Issuer() = default;
+  // DESIGN.md's profile: the process-wide P-256 leaf key, one exact SAN, 128-bit random serial, SKI, AKI, EKU
+  // serverAuth, from one hour ago, seven days at most and never past the CA.
+  [[nodiscard]] virtual base::Result<std::shared_ptr<const Leaf>> issue(const base::Host& host) = 0;
+  [[nodiscard]] virtual const std::string& certificate_pem() const = 0;
+  // SHA-256, "AB:CD:...".
+  [[nodiscard]] virtual std::string fingerprint() const = 0;
+  [[nodiscard]] virtual const std::string& certificate_path() const = 0;
+};
+
+// Opens `dir`/leash-ca-key.pem and leash-ca-cert.pem, or mitmproxy-ca.pem (key and certificate in one file); with
+// none of them makes an ECDSA P-256 CA (files 0600 and 0644, put in place whole). Errors: bad_key_file, with the
+// `chmod` line to run where the key's mode is wider than 0600 or its owner is not us; io.
+[[nodiscard]] base::Result<std::unique_ptr<Issuer>> open_issuer(const std::string& dir);
+// The certificate alone, for leashctl: never touches the key, never makes one.
+struct CaCertificate {
+  std::string path;
+  std::string pem;
+  std::string fingerprint;
+  std::string subject;
+  std::string not_after;  // ISO 8601
+};
+[[nodiscard]] base::Result<CaCertificate> read_ca_certificate(const std::string& dir);
+
+// A bounded LRU in front of an issuer, keyed by the canonical host; mints one at a time per name; renews a leaf that has less than a
+// day to go. Thread-safe (shared by the workers).
+[[nodiscard]] std::unique_ptr<LeafSource> make_leaf_cache(Issuer& issuer, std::size_t max_leaves);
+
+}  // namespace leash::tls
