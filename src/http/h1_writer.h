@@ -9,10 +9,10 @@
 namespace leash::http {
 
 // Appends the head. Framing fields (Content-Length, Transfer-Encoding, Connection) are written from `head.body`,
-// `head.is_persistent` and `head.upgrade`; the ones in `fields` are left out. Origin-form, except for asterisk.
+// `head.is_persistent` and `upgrade`; the ones in `fields` are left out. Origin-form, except for asterisk.
 // Kept spelling and order of the other fields; Host first.
-void append_request(std::string& out, const RequestHead& head);
-void append_response(std::string& out, const ResponseHead& head);
+void append_request(std::string& out, const RequestHead& head, std::string_view upgrade = {});
+void append_response(std::string& out, const ResponseHead& head, std::string_view upgrade = {});
 // One chunk; nothing for empty bytes (that would be the end).
 void append_chunk(std::string& out, std::string_view bytes);
 void append_last_chunk(std::string& out, const Fields& trailers);

@@ -102,7 +102,8 @@ void H1ClientLeg::take_head(http::RequestHead head) {
   head_timed_ = false;
   version_ = head.version;
   method_ = head.method;
-  request_persists_ = head.is_persistent && !services_.is_draining;
+  // RFC 9112 s. 9.3: an HTTP/1.0 client is not promised what it may not understand.
+  request_persists_ = head.is_persistent && head.version != http::Version::kHttp10 && !services_.is_draining;
   response_persists_ = true;
   request_ended_ = false;
   wants_body_ = !head.body.is_expected();  // then only the end is to come
@@ -245,7 +246,7 @@ void H1ClientLeg::send_head(const http::ResponseHead& head) {
   response_is_chunked_ = out_head.body.framing == http::Framing::kChunked && !has_no_body;
   if (head.status == 101) is_raw_ = true;
   std::string out;
-  http::append_response(out, out_head);
+  http::append_response(out, out_head, out_head.upgrade);
   transport_.write(out);
 }
 

@@ -32,7 +32,7 @@ class H1OriginLeg::Stream final : public OriginStream {
     leg_->parser_.expect(head.method);
     leg_->is_chunked_ = head.body.framing == http::Framing::kChunked;
     std::string out;
-    http::append_request(out, head);
+    http::append_request(out, head, head.upgrade);
     leg_->transport_.write(out);
     leg_->transport_.resume_reading();
   }
