@@ -31,9 +31,9 @@ void ConnectAttempt::pass(Gate& gate, void (ConnectAttempt::*next)()) {
 }
 
 void ConnectAttempt::find_origin() {
-  const OriginPool::Key key{context_.agent, "https", context_.authority};
+  const OriginPool::Key key{context_.agent, "https", context_.authority, OriginConnection::Protocol::kAny};
   const bool is_at_hand = context_.decision.tls == policy::TlsMode::kIntercept &&
-                          services_.pool.has_idle(key, [this](const base::SocketAddress& address) {
+                          services_.pool.has_ready(key, [this](const base::SocketAddress& address) {
                             return services_.shared.guard.refusal(address, context_.decision).empty();
                           });
   if (is_at_hand) {
@@ -52,7 +52,7 @@ void ConnectAttempt::reach_origin() {
     allow();
     return;
   }
-  const OriginPool::Key key{context_.agent, "https", context_.authority};
+  const OriginPool::Key key{context_.agent, "https", context_.authority, OriginConnection::Protocol::kAny};
   pending_ = services_.pool.warm(key, context_.addresses, [this](const base::Result<base::SocketAddress>& connected) {
     services_.loop.bury(std::move(pending_));
     if (connected) {

@@ -58,6 +58,7 @@ void Exchange::start() {
   if (context_.head.body.is_expected()) {
     request_capture_.emplace(shared.captures, capture_bytes(services_));
   }
+  websocket_key_ = http::websocket_key(context_.head);
   timer_.start(shared.settings.limits.exchange_idle_time);
   pass(services_.policy, &Exchange::check_names);
 }
@@ -77,10 +78,16 @@ void Exchange::pass(Gate& gate, void (Exchange::*next)()) {
 
 void Exchange::check_names() { pass(services_.names, &Exchange::find_origin); }
 
+OriginPool::Key Exchange::pool_key() const {
+  // A WebSocket takes its connection for itself, so it asks for HTTP/1.
+  const auto protocol =
+      websocket_key_ ? OriginConnection::Protocol::kHttp1 : OriginConnection::Protocol::kAny;
+  return {context_.agent, context_.scheme, context_.authority, protocol};
+}
+
 void Exchange::find_origin() {
-  OriginPool::Key key{context_.agent, context_.scheme, context_.authority};
-  origin_ = services_.pool.take_idle(
-      key,
+  origin_ = services_.pool.take(
+      pool_key(),
       [this](const base::SocketAddress& address) {
         return services_.shared.guard.refusal(address, context_.decision).empty();
       },
@@ -112,8 +119,7 @@ void Exchange::reach_origin() {
     return;
   }
   phase_ = Phase::kDialing;
-  OriginPool::Key key{context_.agent, context_.scheme, context_.authority};
-  pending_ = services_.pool.open(std::move(key), context_.addresses, *this,
+  pending_ = services_.pool.open(pool_key(), context_.addresses, *this,
                                  [this](base::Result<std::unique_ptr<OriginStream>> opened) {
                                    services_.loop.bury(std::move(pending_));
                                    if (phase_ == Phase::kDone) return;
@@ -131,7 +137,6 @@ void Exchange::begin() {
   facts_ = origin_->facts();
   touch();
   http::RequestHead head = context_.head;
-  websocket_key_ = http::websocket_key(head);
   base::Authority shown = context_.authority;
   if (!context_.names.empty() && head.host) {
     shown.host = head.host->host;
@@ -139,7 +144,7 @@ void Exchange::begin() {
   }
   http::prepare_for_origin(head, shown, context_.scheme);
   if (websocket_key_) head.upgrade = "websocket";
-  head.version = http::Version::kHttp11;
+  head.scheme = context_.scheme;
   head.is_persistent = true;
   origin_->send_head(head);
   if (context_.head.expects_continue && !request_ended_) {
@@ -268,6 +273,7 @@ void Exchange::on_response_body(std::string_view bytes) {
 
 void Exchange::on_response_end(http::Fields trailers) {
   response_ended_ = true;
+  if (const std::string* status = trailers.find("grpc-status")) grpc_status_ = *status;
   drop_origin();
   record_allowed();
   client_.send_end(trailers);
@@ -425,6 +431,11 @@ void Exchange::record_allowed() {
   record.res_headers = header_list(response_->fields, services_.shared.redactor);
   fill_bodies(record);
   fill_transfer(record);
+  if (grpc_status_.empty()) {
+    // A gRPC call that fails at once has its status among the head's fields.
+    if (const std::string* status = response_->fields.find("grpc-status")) grpc_status_ = *status;
+  }
+  if (!grpc_status_.empty()) record.extra.emplace_back("grpc_status", grpc_status_);
   record_outcome(std::move(record));
 }
 

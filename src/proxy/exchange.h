@@ -69,6 +69,7 @@ class Exchange final : public ClientEvents, public OriginEvents {
   void on_origin_raw_end() override;
 
   void pass(Gate& gate, void (Exchange::*next)());
+  [[nodiscard]] OriginPool::Key pool_key() const;
   void check_names();
   void find_origin();
   void record_intent();
@@ -109,6 +110,7 @@ class Exchange final : public ClientEvents, public OriginEvents {
   std::optional<std::string> websocket_key_;
   std::unique_ptr<WebsocketTap> websocket_;
   http::Fields request_trailers_;
+  std::string grpc_status_;
   std::uint64_t bytes_up_ = 0;
   std::uint64_t bytes_down_ = 0;
   bool request_ended_ = false;

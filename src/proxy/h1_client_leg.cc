@@ -236,7 +236,9 @@ void H1ClientLeg::send_interim(const http::ResponseHead& head) {
 void H1ClientLeg::send_head(const http::ResponseHead& head) {
   http::ResponseHead out_head = head;
   out_head.version = http::Version::kHttp11;
-  const bool has_no_body = method_ == "HEAD" || head.status == 204 || head.status == 304;
+  const bool has_no_body = method_ == "HEAD" || head.status == 204 || head.status == 304 || head.status == 101;
+  // HTTP/2 ends a stream without saying how long nothing is; HTTP/1 must say it.
+  if (!has_no_body && out_head.body.framing == http::Framing::kNone) out_head.body = {http::Framing::kLength, 0};
   if (version_ == http::Version::kHttp10 && out_head.body.framing == http::Framing::kChunked) {
     out_head.body.framing = http::Framing::kUntilClose;
   }

@@ -96,15 +96,16 @@ std::unique_ptr<OriginStream> H1OriginLeg::open(OriginEvents& events, const Orig
 }
 
 void H1OriginLeg::free_stream() {
-  const bool is_reusable = response_ended_ && request_sent_ && is_persistent_ && !is_raw_ && !is_broken_;
-  owner_.on_leg_free(is_reusable ? Owner::State::kReusable : Owner::State::kBroken);
+  if (!response_ended_ || !request_sent_ || !is_persistent_ || is_raw_) is_broken_ = true;
+  transport_.resume_reading();
+  owner_.on_leg_changed();
 }
 
 void H1OriginLeg::on_bytes(std::string_view bytes) {
   if (stream_ == nullptr) {
     // An idle connection that speaks: its next response would be somebody else's.
     is_broken_ = true;
-    owner_.on_leg_free(Owner::State::kBroken);
+    owner_.on_leg_changed();
     return;
   }
   got_bytes_ = true;
@@ -149,7 +150,7 @@ void H1OriginLeg::deliver(http::ResponseEvent event) {
 void H1OriginLeg::break_off(Error error) {
   is_broken_ = true;
   if (stream_ == nullptr) {
-    owner_.on_leg_free(Owner::State::kBroken);
+    owner_.on_leg_changed();
     return;
   }
   stream_->events()->on_origin_error(std::move(error), !got_bytes_);
@@ -158,7 +159,7 @@ void H1OriginLeg::break_off(Error error) {
 void H1OriginLeg::on_eof(End end) {
   if (stream_ == nullptr) {
     is_broken_ = true;
-    owner_.on_leg_free(Owner::State::kBroken);
+    owner_.on_leg_changed();
     return;
   }
   if (is_raw_) {

@@ -4,34 +4,25 @@
 #include <memory>
 
 #include "http/h1_parser.h"
-#include "proxy/streams.h"
-#include "proxy/transport.h"
+#include "proxy/origin_leg.h"
 
 namespace leash::proxy {
 
-class H1OriginLeg {
+class H1OriginLeg final : public OriginLeg {
  public:
-  class Owner {
-   public:
-    // The exchange is over. kReusable: the connection may carry another one.
-    enum class State { kReusable, kBroken };
-    virtual void on_leg_free(State state) = 0;
-
-   protected:
-    ~Owner() = default;
-  };
-
   H1OriginLeg(Transport& transport, const http::Limits& limits, Owner& owner);
-  ~H1OriginLeg();
+  ~H1OriginLeg() override;
 
-  // Only while no other stream is open. The stream must not outlive the leg, unless it has been released.
-  [[nodiscard]] std::unique_ptr<OriginStream> open(OriginEvents& events, const OriginFacts& facts);
-  [[nodiscard]] bool is_busy() const { return stream_ != nullptr; }
+  std::unique_ptr<OriginStream> open(OriginEvents& events, const OriginFacts& facts) override;
+  [[nodiscard]] bool can_open() const override { return stream_ == nullptr && !is_broken_; }
+  [[nodiscard]] bool is_unused() const override { return stream_ == nullptr; }
+  [[nodiscard]] bool is_broken() const override { return is_broken_; }
+  [[nodiscard]] bool is_shared() const override { return false; }
 
-  void on_bytes(std::string_view bytes);
-  void on_eof(End end);
-  void on_error(base::Error error);
-  void on_drained();
+  void on_bytes(std::string_view bytes) override;
+  void on_eof(End end) override;
+  void on_error(base::Error error) override;
+  void on_drained() override;
 
  private:
   class Stream;

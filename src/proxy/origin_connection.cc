@@ -2,6 +2,9 @@
 
 #include <utility>
 
+#include "proxy/h1_origin_leg.h"
+#include "proxy/h2_origin_leg.h"
+
 namespace leash::proxy {
 
 using base::Code;
@@ -32,7 +35,11 @@ void OriginConnection::dial(std::vector<base::SocketAddress> addresses) {
     if (!transport_->is_open()) return;
     if (key_.scheme == "https") {
       timer_.start(limits_.origin_handshake_time);
-      transport_->start_tls(tls_.connect({.authority = key_.authority, .session_scope = key_.agent}), {});
+      tls::ClientContext::Options options;
+      options.authority = key_.authority;
+      options.session_scope = key_.agent;
+      options.offer_h2 = key_.protocol == Protocol::kAny;
+      transport_->start_tls(tls_.connect(std::move(options)), {});
       transport_->resume_reading();
     } else {
       become_ready();
@@ -49,11 +56,19 @@ void OriginConnection::on_established() {
 
 void OriginConnection::become_ready() {
   timer_.start(limits_.origin_idle_time);
-  leg_ = std::make_unique<H1OriginLeg>(
-      *transport_, http::Limits{.head_bytes = limits_.head_kb * 1024, .fields = limits_.head_fields}, *this);
+  if (facts_.alpn == "h2") {
+    leg_ = std::make_unique<H2OriginLeg>(loop_, *transport_, limits_, *this);
+  } else {
+    leg_ = std::make_unique<H1OriginLeg>(
+        *transport_, http::Limits{.head_bytes = limits_.head_kb * 1024, .fields = limits_.head_fields}, *this);
+  }
   is_ready_ = true;
   transport_->resume_reading();
   owner_.on_ready(*this);
+}
+
+bool OriginConnection::is_fit() const {
+  return can_open() && transport_->is_open() && (is_shared() || transport_->is_quiet());
 }
 
 std::unique_ptr<OriginStream> OriginConnection::open(OriginEvents& events) {
@@ -79,6 +94,7 @@ void OriginConnection::on_timer() {
     fail(Error{Code::kTlsTimeout, Fault::kOrigin, "TLS handshake with " + facts_.address.text()});
     return;
   }
+  is_gone_ = true;
   close();
   owner_.on_gone(*this);
 }
@@ -111,16 +127,27 @@ void OriginConnection::on_drained() {
   if (leg_) leg_->on_drained();
 }
 
-void OriginConnection::on_leg_free(State state) {
-  if (state == State::kReusable && transport_->is_open()) {
-    timer_.start(limits_.origin_idle_time);
-    transport_->resume_reading();
-    transport_->trim();
-    owner_.on_idle(*this);
+void OriginConnection::on_leg_changed() {
+  if (is_gone_) return;
+  const bool is_over = leg_->is_broken() || !transport_->is_open();
+  if (is_over && leg_->is_unused()) {
+    is_gone_ = true;
+    // An HTTP/2 leg may still have a GOAWAY to send.
+    if (leg_->is_shared()) {
+      timer_.stop();
+      transport_->close_gently();
+    } else {
+      close();
+    }
+    owner_.on_gone(*this);
     return;
   }
-  close();
-  owner_.on_gone(*this);
+  if (is_over) return;
+  if (leg_->is_unused()) {
+    timer_.start(limits_.origin_idle_time);
+    transport_->trim();
+  }
+  if (leg_->can_open()) owner_.on_free(*this);
 }
 
 }  // namespace leash::proxy

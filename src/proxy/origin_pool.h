@@ -30,16 +30,17 @@ class OriginPool final : public OriginConnection::Owner {
   OriginPool(const OriginPool&) = delete;
   OriginPool& operator=(const OriginPool&) = delete;
 
-  // A stream on an idle connection whose address may still be dialled; null where there is none.
-  [[nodiscard]] std::unique_ptr<OriginStream> take_idle(const Key& key, const AddressIsFit& is_fit, OriginEvents& events);
-  [[nodiscard]] bool has_idle(const Key& key, const AddressIsFit& is_fit) const;
+  // A stream on a connection at hand whose address may still be dialled; null where there is none.
+  [[nodiscard]] std::unique_ptr<OriginStream> take(const Key& key, const AddressIsFit& is_fit, OriginEvents& events);
+  [[nodiscard]] bool has_ready(const Key& key, const AddressIsFit& is_fit) const;
 
-  // A stream on a connection that is being made already and has nobody waiting, or on a new one to these checked addresses.
+  // A stream on a connection that is being made already, or on a new one to these checked addresses. Several may wait for one
+  // connection: HTTP/2 serves them all, HTTP/1 the first, and the others then get connections of their own.
   // `done` never runs inside the call.
   [[nodiscard]] std::unique_ptr<net::Pending> open(const Key& key, const std::vector<base::SocketAddress>& addresses,
                                                    OriginEvents& events, Opened done);
   // Connects ahead of the first request: `done` runs when TCP is up; TLS goes on by itself and the connection waits for
-  // open() or take_idle().
+  // open() or take().
   [[nodiscard]] std::unique_ptr<net::Pending> warm(const Key& key, const std::vector<base::SocketAddress>& addresses,
                                                    Warmed done);
   void close_idle();
@@ -49,17 +50,20 @@ class OriginPool final : public OriginConnection::Owner {
   class Waiter;
   struct Entry {
     std::unique_ptr<OriginConnection> connection;
-    Waiter* waiter = nullptr;   // who wants the stream
-    Waiter* warmer = nullptr;   // who wants to know of TCP
+    std::vector<base::SocketAddress> addresses;
+    std::vector<Waiter*> waiters;  // who wants a stream, or (the warmer) to know of TCP
   };
 
   void on_connected(OriginConnection& connection) override;
   void on_ready(OriginConnection& connection) override;
   void on_failed(OriginConnection& connection, base::Error error) override;
-  void on_idle(OriginConnection& connection) override;
+  void on_free(OriginConnection& connection) override;
   void on_gone(OriginConnection& connection) override;
 
   Entry& start(const Key& key, const std::vector<base::SocketAddress>& addresses);
+  [[nodiscard]] Entry* find_coming(const Key& key, const std::vector<base::SocketAddress>& addresses);
+  [[nodiscard]] std::unique_ptr<OriginStream> open_on(OriginConnection& connection, OriginEvents& events);
+  void offer(OriginConnection& connection);
   void forget(OriginConnection& connection);
 
   net::Loop& loop_;
@@ -67,8 +71,8 @@ class OriginPool final : public OriginConnection::Owner {
   const config::Limits& limits_;
   Metrics& metrics_;
   std::unordered_map<OriginConnection*, Entry> connections_;
-  std::map<Key, std::vector<OriginConnection*>> idle_;   // the last used is the first to be used again
-  std::map<Key, std::vector<OriginConnection*>> coming_; // not ready, with nobody waiting for the stream
+  std::map<Key, std::vector<OriginConnection*>> ready_;   // may carry an exchange; the last used is used first
+  std::map<Key, std::vector<OriginConnection*>> coming_;  // not ready yet
 };
 
 }  // namespace leash::proxy

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "proxy/error_page.h"
+#include "proxy/h2_client_leg.h"
 #include "proxy/records.h"
 #include "tls/client_hello.h"
 
@@ -148,6 +149,7 @@ void Session::start_tls() {
   tls::ServerContext::Options options;
   options.authority = tunnel_->target;
   options.ticket_scope = client_;
+  options.offer_h2 = true;
   options.on_hello = [this](const tls::ClientHello& hello) { return check_hello(hello); };
   options.on_resumed = [this](const base::Result<void>& result) { transport_.resume_tls(result); };
   const std::string first = std::exchange(sniffed_, {});
@@ -173,8 +175,13 @@ void Session::on_established() {
 void Session::start_leg() {
   stage_ = Stage::kTunnel;
   timer_.stop();
-  leg_ = std::make_unique<H1ClientLeg>(services_, transport_, *this, H1ClientLeg::Role::kTunnel,
-                                       services_.shared.settings.limits.client_idle_time);
+  const bool is_h2 = transport_.is_established() && transport_.engine()->session().alpn == "h2";
+  if (is_h2) {
+    leg_ = std::make_unique<H2ClientLeg>(services_, transport_, *this);
+  } else {
+    leg_ = std::make_unique<H1ClientLeg>(services_, transport_, *this, H1ClientLeg::Role::kTunnel,
+                                         services_.shared.settings.limits.client_idle_time);
+  }
   if (is_draining_) leg_->drain();
   if (stage_ != Stage::kTunnel) return;
   if (!sniffed_.empty()) leg_->on_bytes(std::exchange(sniffed_, {}));
