@@ -36,15 +36,16 @@ struct Range4 {
   std::string_view name;
 };
 
-// IANA IPv4 special-purpose registry, and the metadata services of the large clouds. The first match counts.
+// IANA IPv4 special-purpose registry, and the metadata services of the large clouds. The first
+// match counts.
 constexpr Range4 kRanges4[] = {
-    {ip(169, 254, 169, 254), 32, "metadata"},   // AWS, GCP, Azure, OpenStack, ...
-    {ip(169, 254, 170, 2), 32, "metadata"},     // AWS container credentials
-    {ip(169, 254, 170, 23), 32, "metadata"},    // AWS pod identity
-    {ip(169, 254, 42, 42), 32, "metadata"},     // Scaleway
-    {ip(168, 63, 129, 16), 32, "metadata"},     // Azure WireServer
-    {ip(100, 100, 100, 200), 32, "metadata"},   // Alibaba
-    {ip(192, 0, 0, 192), 32, "metadata"},       // Oracle, the old one
+    {ip(169, 254, 169, 254), 32, "metadata"},  // AWS, GCP, Azure, OpenStack, ...
+    {ip(169, 254, 170, 2), 32, "metadata"},    // AWS container credentials
+    {ip(169, 254, 170, 23), 32, "metadata"},   // AWS pod identity
+    {ip(169, 254, 42, 42), 32, "metadata"},    // Scaleway
+    {ip(168, 63, 129, 16), 32, "metadata"},    // Azure WireServer
+    {ip(100, 100, 100, 200), 32, "metadata"},  // Alibaba
+    {ip(192, 0, 0, 192), 32, "metadata"},      // Oracle, the old one
     {ip(0, 0, 0, 0), 32, "unspecified"},
     {ip(0, 0, 0, 0), 8, "reserved"},
     {ip(10, 0, 0, 0), 8, "private"},
@@ -75,13 +76,15 @@ std::string_view class_of_v4(std::uint32_t value) {
 std::optional<std::uint32_t> embedded_v4(const std::array<std::uint8_t, 16>& b) {
   if (is_zero(b, 0, 8)) {
     const bool is_mapped = b[8] == 0 && b[9] == 0 && b[10] == 0xff && b[11] == 0xff;
-    const bool is_translated = b[8] == 0xff && b[9] == 0xff && b[10] == 0 && b[11] == 0;  // RFC 7915
+    const bool is_translated =
+        b[8] == 0xff && b[9] == 0xff && b[10] == 0 && b[11] == 0;      // RFC 7915
     const bool is_compatible = is_zero(b, 8, 12) && v4_at(b, 12) > 1;  // not "::" and "::1"
     if (is_mapped || is_translated || is_compatible) return v4_at(b, 12);
   }
   if (starts_with(b, {0x00, 0x64, 0xff, 0x9b}) && is_zero(b, 4, 12)) return v4_at(b, 12);
   if (starts_with(b, {0x00, 0x64, 0xff, 0x9b, 0x00, 0x01})) {
-    // RFC 8215 leaves the layout (RFC 6052 s. 2.2) to the site. Two can be told apart; the rest stays "reserved".
+    // RFC 8215 leaves the layout (RFC 6052 s. 2.2) to the site. Two can be told apart; the rest
+    // stays "reserved".
     if (is_zero(b, 6, 12)) return v4_at(b, 12);
     if (b[8] == 0 && is_zero(b, 11, 16)) {
       return std::uint32_t{b[6]} << 24 | std::uint32_t{b[7]} << 16 | std::uint32_t{b[9]} << 8 |

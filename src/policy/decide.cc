@@ -63,7 +63,8 @@ Decision enforce_verdict(const std::vector<const Entry*>& found,
   return refuse(kPathNotAllowed, usable.front());
 }
 
-// Decides on the entries of the first enforce host found, and takes from them what holds in every mode: networks, TLS.
+// Decides on the entries of the first enforce host found, and takes from them what holds in every
+// mode: networks, TLS.
 Decision judge_enforce(const Snapshot& snapshot, const Facts& facts,
                        std::chrono::system_clock::time_point now) {
   std::vector<const Entry*> found;

@@ -51,7 +51,7 @@ std::size_t HostSet::memory_bytes() const {
 
 std::size_t HostSet::slot_of(std::string_view host) const {
   const std::size_t mask = slots_.size() - 1;
-  std::size_t slot = std::hash<std::string_view>{}(host) & mask;
+  std::size_t slot = std::hash<std::string_view>{}(host)&mask;
   while (slots_[slot] != 0 && name_at(slots_[slot] - 1) != host) slot = (slot + 1) & mask;
   return slot;
 }

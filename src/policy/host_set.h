@@ -9,8 +9,9 @@
 
 namespace leash::policy {
 
-// Names in the canonical form of base::Host, each with the line it was read from. One arena of text and one open-addressing table of
-// offsets: some 13 bytes a name beside its text. Built once, then immutable and safe to share.
+// Names in the canonical form of base::Host, each with the line it was read from. One arena of text
+// and one open-addressing table of offsets: some 13 bytes a name beside its text. Built once, then
+// immutable and safe to share.
 class HostSet {
  public:
   // `file` is what audit lines call it: "lists/ads.txt".
@@ -33,8 +34,9 @@ class HostSet {
   void grow(std::size_t slots);
 
   std::string file_;
-  std::string arena_;                 // records: line (4 bytes), length (1 byte), text
-  std::vector<std::uint32_t> slots_;  // offset of a record + 1; 0 is free; the size is a power of two
+  std::string arena_;  // records: line (4 bytes), length (1 byte), text
+  std::vector<std::uint32_t>
+      slots_;  // offset of a record + 1; 0 is free; the size is a power of two
   std::size_t count_ = 0;
 };
 

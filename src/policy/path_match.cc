@@ -68,7 +68,8 @@ bool is_suspect(std::string_view path) {
   return false;
 }
 
-// Calls `look` with the raw path and with each further decoding; true as soon as it says true, or where the decodings do not end.
+// Calls `look` with the raw path and with each further decoding; true as soon as it says true, or
+// where the decodings do not end.
 template <class Look>
 bool any_reading(std::string_view path, Look look) {
   std::string reading(path);
@@ -109,14 +110,14 @@ bool matches_as_read(const PathRule& rule, std::string_view method, std::string_
   if (!method_matches(rule, method)) return false;
   if (path.starts_with(rule.prefix)) return true;
   std::string prefix;
-  // The prefix in its last reading; where its decodings do not end, the raw comparison above was all there is.
+  // The prefix in its last reading; where its decodings do not end, the raw comparison above was
+  // all there is.
   any_reading(rule.prefix, [&](std::string_view reading) {
     prefix = merge_slashes(reading);
     return false;
   });
-  return any_reading(path, [&](std::string_view reading) {
-    return merge_slashes(reading).starts_with(prefix);
-  });
+  return any_reading(
+      path, [&](std::string_view reading) { return merge_slashes(reading).starts_with(prefix); });
 }
 
 }  // namespace leash::policy
