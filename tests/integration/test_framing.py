@@ -8,7 +8,7 @@ import pytest
 
 from support.http import Closed
 from support.origin import raw, reply
-from support.world import marker
+from support.world import Way, marker
 
 GET = "GET {T} HTTP/1.1\r\nHost: {H}\r\n"
 POST = "POST {T} HTTP/1.1\r\nHost: {H}\r\n"
@@ -150,27 +150,6 @@ def leashes(module_leash, world):
             made[mode] = module_leash(mode=mode, **world.options())
         return made[mode]
     return get
-
-
-class Way:
-    """A connection on which requests for allow.test can be written: in a tunnel, or plain to the proxy."""
-
-    def __init__(self, leash, world, via):
-        self.leash = leash
-        self.origin = world.tls if via == "tunnel" else world.plain
-        self.host = world.tls_authority if via == "tunnel" else world.plain_authority
-        self.prefix = "" if via == "tunnel" else f"http://{self.host}"
-        self.conn = leash.tunnel(world.ALLOWED, world.tls.port) if via == "tunnel" else leash.connect()
-
-    def target(self, path):
-        return self.prefix + path
-
-    def fill(self, text, word):
-        return (text.replace("{T}", self.target(f"/{word}")).replace("{H}", self.host).replace("{M}", word))
-
-    def legal(self):
-        answer = self.conn.get(self.target("/legal"), self.host)
-        assert (answer.status, answer.body) == (200, b"ok")
 
 
 def send_bad(leash, world, via, state, text):

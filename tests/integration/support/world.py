@@ -65,3 +65,24 @@ class World:
     def close(self):
         for origin in (self.tls, self.plain, self.denied_tls, self.denied_plain):
             origin.close()
+
+
+class Way:
+    """A connection on which requests for allow.test can be written: in a tunnel, or plain to the proxy."""
+
+    def __init__(self, leash, world, via):
+        self.leash = leash
+        self.origin = world.tls if via == "tunnel" else world.plain
+        self.host = world.tls_authority if via == "tunnel" else world.plain_authority
+        self.prefix = "" if via == "tunnel" else f"http://{self.host}"
+        self.conn = leash.tunnel(world.ALLOWED, world.tls.port) if via == "tunnel" else leash.connect()
+
+    def target(self, path):
+        return self.prefix + path
+
+    def fill(self, text, word):
+        return (text.replace("{T}", self.target(f"/{word}")).replace("{H}", self.host).replace("{M}", word))
+
+    def legal(self):
+        answer = self.conn.get(self.target("/legal"), self.host)
+        assert (answer.status, answer.body) == (200, b"ok")
