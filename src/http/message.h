@@ -41,11 +41,16 @@ class Fields {
   std::vector<Field> fields_;
 };
 
-// How the end of a body is known (RFC 9112 s. 6.3).
+// How the end of a body is known (RFC 9112 s. 6.3). In a response kNone means that the rules leave no room for one: to HEAD,
+// 1xx, 204, 304. A Content-Length among the fields of such a head is only told, not framing. A response that happens to be
+// empty is kLength with 0.
 enum class Framing { kNone, kLength, kChunked, kUntilClose };
 struct Body {
   Framing framing = Framing::kNone;
   std::uint64_t length = 0;  // kLength only; kLength with 0 is written as Content-Length: 0
+  [[nodiscard]] bool is_expected() const {
+    return framing != Framing::kNone && !(framing == Framing::kLength && length == 0);
+  }
   bool operator==(const Body&) const = default;
 };
 
@@ -65,6 +70,7 @@ struct RequestHead {
   Body body;
   bool is_persistent = true;                       // may the connection go on after this message
   bool expects_continue = false;
+  std::string upgrade;                             // what goes out asks for this protocol ("websocket"); never set by a parser
 };
 
 struct ResponseHead {
@@ -74,6 +80,7 @@ struct ResponseHead {
   Fields fields;
   Body body;
   bool is_persistent = true;
+  std::string upgrade;                             // with 101 only; never set by a parser
   [[nodiscard]] bool is_interim() const { return status >= 100 && status < 200 && status != 101; }
 };
 
