@@ -2,7 +2,6 @@
 """Holds each include line under src/ against the layers and against one library, one room."""
 
 import re
-import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
