@@ -327,6 +327,11 @@ PolicyText read_policy_text(std::string_view text, PolicyList list,
   return out;
 }
 
+std::optional<policy::Entry> read_policy_entry(const YamlNode& item, PolicyList list,
+                                               FindingLog& log) {
+  return EntryReader(list, log).read(item);
+}
+
 base::Result<base::Host> parse_policy_host(std::string_view text) {
   text = base::trim(text);
   if (text.starts_with("*.")) text.remove_prefix(2);
