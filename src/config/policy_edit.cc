@@ -178,11 +178,11 @@ std::vector<Entry> entries_of(const Document& document) {
 
 base::Result<void> verify(PolicyList list, const Document& before, const Plan& plan) {
   const auto after = parse_document(list, plan.text);
-  const bool is_right =
-      after && is_same_beside(before, *after, list) &&
-      std::equal(after->items.begin(), after->items.end(), plan.expected.begin(),
-                 plan.expected.end(),
-                 [](const Item& item, const Entry& entry) { return means_the_same(item.entry, entry); });
+  const bool is_right = after && is_same_beside(before, *after, list) &&
+                        std::equal(after->items.begin(), after->items.end(), plan.expected.begin(),
+                                   plan.expected.end(), [](const Item& item, const Entry& entry) {
+                                     return means_the_same(item.entry, entry);
+                                   });
   if (!is_right) return edit_by_hand(list, "the way the list is written does not take this change");
   return {};
 }
@@ -204,13 +204,14 @@ std::string rule_text(const policy::PathRule& rule) {
   return out + "prefix: " + yaml_scalar(rule.prefix) + " }";
 }
 
-std::vector<std::string> entry_lines(PolicyList list, const Entry& entry, const std::string& expires,
-                                     std::size_t indent) {
+std::vector<std::string> entry_lines(PolicyList list, const Entry& entry,
+                                     const std::string& expires, std::size_t indent) {
   const std::string dash = std::string(indent, ' ') + "- ";
   const std::string pad(indent + 2, ' ');
   std::vector<std::string> out{dash + "host: " + yaml_scalar(entry.host.text())};
-  const bool has_default_ports =
-      list == PolicyList::kEnforce ? entry.ports == std::vector<std::uint16_t>{443} : entry.ports.empty();
+  const bool has_default_ports = list == PolicyList::kEnforce
+                                     ? entry.ports == std::vector<std::uint16_t>{443}
+                                     : entry.ports.empty();
   if (!has_default_ports) out.push_back(pad + "ports: [" + ports_text(entry.ports) + "]");
   if (!entry.paths.empty()) {
     out.push_back(pad + "paths:");
@@ -242,7 +243,8 @@ bool covers(const Entry& entry, const Entry& wanted) {
   return !wanted.paths.empty() && has_rule(entry, wanted.paths.front());
 }
 
-// Whether the wanted ports or path can go into this entry without giving it more than was asked for.
+// Whether the wanted ports or path can go into this entry without giving it more than was asked
+// for.
 bool takes(const Entry& entry, const Entry& wanted) {
   if (!(entry.host == wanted.host) || entry.expires != wanted.expires) return false;
   if (!entry.networks.empty() || entry.tls != policy::TlsMode::kIntercept) return false;
@@ -260,7 +262,8 @@ bool edit_ports(YamlEditor& editor, const YamlNode& item, const std::vector<std:
       const YamlNode& key = item.items[i];
       if (key.text != "host" || key.line != item.items[i + 1].line) continue;
       const auto indent = static_cast<std::size_t>(key.column);
-      editor.insert_after_line(key.line, {std::string(indent, ' ') + "ports: [" + ports_text(ports) + "]"});
+      editor.insert_after_line(key.line,
+                               {std::string(indent, ' ') + "ports: [" + ports_text(ports) + "]"});
       return true;
     }
     return false;
@@ -310,8 +313,9 @@ std::optional<Plan> plan_merge(PolicyList list, const Document& document, const 
     }
     if (!is_done) continue;
     plan.text = document.bom + editor.result();
-    plan.message = std::string(list_key(list)) + " " + describe(wanted) + ": added to the entry at " +
-                   std::string(file_name(list)) + ":" + std::to_string(found.entry.line);
+    plan.message = std::string(list_key(list)) + " " + describe(wanted) +
+                   ": added to the entry at " + std::string(file_name(list)) + ":" +
+                   std::to_string(found.entry.line);
     // Another shape of the entry may still take a second one beside it.
     if (!verify(list, document, plan)) continue;
     return plan;
@@ -343,7 +347,8 @@ base::Result<Plan> plan_append(PolicyList list, const Document& document, const 
     editor.insert_after_line(editor.line_count(), lines);
   } else if (node->is_list() && node->is_flow) {
     const auto flow = editor.flow_list(*node);
-    if (!flow || !node->items.empty()) return edit_by_hand(list, "'" + key + "' is written in [...]");
+    if (!flow || !node->items.empty())
+      return edit_by_hand(list, "'" + key + "' is written in [...]");
     std::size_t begin = node->offset;
     while (begin > 0 && document.text[begin - 1] == ' ') --begin;
     editor.replace(begin, flow->inside.end + 1, {});
@@ -351,8 +356,8 @@ base::Result<Plan> plan_append(PolicyList list, const Document& document, const 
   } else if (node->is_list()) {
     const auto last = editor.lines_of_item(*node, node->items.size() - 1);
     if (!last) return edit_by_hand(list, "the last entry has an unusual shape");
-    editor.insert_after_line(last->last, entry_lines(list, wanted, expires,
-                                                     static_cast<std::size_t>(node->column)));
+    editor.insert_after_line(
+        last->last, entry_lines(list, wanted, expires, static_cast<std::size_t>(node->column)));
   } else {
     editor.insert_after_line(line_of_key(document.root, key),
                              entry_lines(list, wanted, expires, kIndent));
@@ -405,7 +410,8 @@ class Remover {
     return Outcome::kErased;
   }
 
-  Outcome remove_path(YamlEditor& editor, const YamlNode& node, const Item& item, Entry& entry) const {
+  Outcome remove_path(YamlEditor& editor, const YamlNode& node, const Item& item,
+                      Entry& entry) const {
     const auto& rule = wanted_.paths.front();
     const auto it = std::find(entry.paths.begin(), entry.paths.end(), rule);
     if (it == entry.paths.end() || entry.health == Health::kFaulty) return Outcome::kUntouched;
@@ -440,7 +446,8 @@ class Remover {
     return Outcome::kChanged;
   }
 
-  Outcome remove_ports(YamlEditor& editor, const YamlNode& node, const Item& item, Entry& entry) const {
+  Outcome remove_ports(YamlEditor& editor, const YamlNode& node, const Item& item,
+                       Entry& entry) const {
     if (entry.ports.empty()) return Outcome::kImpossible;  // all ports but some cannot be written
     std::vector<std::uint16_t> left;
     std::set_difference(entry.ports.begin(), entry.ports.end(), wanted_.ports.begin(),
@@ -487,14 +494,16 @@ base::Result<Plan> plan_remove(PolicyList list, const Document& document,
     Entry entry = item.entry;
     const Outcome outcome = remover.remove(editor, *node, item, entry);
     if (outcome == Outcome::kImpossible) {
-      return edit_by_hand(list, "line " + std::to_string(entry.line) +
-                                    " covers more than what is to be removed, or has an unusual shape");
+      return edit_by_hand(list,
+                          "line " + std::to_string(entry.line) +
+                              " covers more than what is to be removed, or has an unusual shape");
     }
     if (outcome != Outcome::kUntouched) ++touched;
     if (outcome != Outcome::kErased) plan.expected.push_back(std::move(entry));
   }
   if (touched == 0) {
-    return bad_input(describe(*wanted) + " is not in " + file + parent_hint(document, wanted->host));
+    return bad_input(describe(*wanted) + " is not in " + file +
+                     parent_hint(document, wanted->host));
   }
   plan.text = document.bom + editor.result();
   plan.message = std::string(list_key(list)) + " " + describe(*wanted) + ": removed from " + file +
@@ -513,8 +522,9 @@ base::Result<base::Fd> lock_directory(const std::string& dir) {
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
   }
   const int error = errno;
-  return base::fail(base::Code::kIo, base::Fault::kProxy,
-                    dir + ": " + (error == EWOULDBLOCK ? "locked by another editor" : base::errno_text(error)));
+  return base::fail(
+      base::Code::kIo, base::Fault::kProxy,
+      dir + ": " + (error == EWOULDBLOCK ? "locked by another editor" : base::errno_text(error)));
 }
 
 using Planner = base::Result<Plan> (*)(PolicyList, const Document&, const EntryChange&);

@@ -39,7 +39,8 @@ struct PolicyText {
   std::vector<Finding> findings;
 };
 
-// Calls `take` for each entry in order, faulty ones included. Entries taken from a text that turns out broken do not count.
+// Calls `take` for each entry in order, faulty ones included. Entries taken from a text that turns
+// out broken do not count.
 [[nodiscard]] PolicyText read_policy_text(std::string_view text, PolicyList list,
                                           const std::function<void(policy::Entry&&)>& take);
 

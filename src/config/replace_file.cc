@@ -56,7 +56,8 @@ struct TemporaryFile {
 bool take_over_owner(int fd, const struct stat& old, const struct stat& fresh) {
   if (old.st_uid == fresh.st_uid && old.st_gid == fresh.st_gid) return true;
   if (::fchown(fd, old.st_uid, old.st_gid) == 0) return true;
-  // An ordinary user who may write the directory cannot give files away; the group alone may still be possible.
+  // An ordinary user who may write the directory cannot give files away; the group alone may still
+  // be possible.
   if (errno != EPERM) return false;
   return ::fchown(fd, static_cast<uid_t>(-1), old.st_gid) == 0 || errno == EPERM;
 }

@@ -51,7 +51,9 @@ void YamlEditor::insert_after_line(int line, const std::vector<std::string>& lin
   replace(at, at, std::move(text));
 }
 
-void YamlEditor::erase_lines(int first, int last) { replace(start_of(first), start_of(last + 1), {}); }
+void YamlEditor::erase_lines(int first, int last) {
+  replace(start_of(first), start_of(last + 1), {});
+}
 
 void YamlEditor::replace(std::size_t begin, std::size_t end, std::string with) {
   edits_.push_back({begin, end, std::move(with)});
@@ -64,7 +66,8 @@ std::string YamlEditor::result() const {
   std::string out;
   std::size_t done = 0;
   for (const Edit& edit : edits) {
-    if (edit.begin < done) continue;  // overlapping: the caller's check of the result will refuse it
+    if (edit.begin < done)
+      continue;  // overlapping: the caller's check of the result will refuse it
     out.append(text_.substr(done, edit.begin - done)).append(edit.text);
     done = edit.end;
   }
@@ -136,7 +139,8 @@ std::optional<YamlEditor::FlowList> YamlEditor::flow_list(const YamlNode& list) 
 std::string yaml_scalar(std::string_view text) {
   constexpr std::string_view kPlain =
       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./~%@=+-";
-  constexpr std::string_view kWords[] = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"};
+  constexpr std::string_view kWords[] = {"null", "true", "false", "yes", "no",
+                                         "on",   "off",  "y",     "n"};
   bool is_plain = !text.empty() && text.find_first_not_of(kPlain) == std::string_view::npos;
   constexpr std::string_view kBadStart = "~%@=+-.";
   if (is_plain && kBadStart.find(text.front()) != std::string_view::npos) is_plain = false;

@@ -11,13 +11,15 @@
 
 namespace leash::config {
 
-// Collects edits of one text, which must not overlap, and makes them all at once. Positions are those of the text as it came.
+// Collects edits of one text, which must not overlap, and makes them all at once. Positions are
+// those of the text as it came.
 class YamlEditor {
  public:
   // `text` without byte order mark, as parse_yaml saw it; must outlive the editor.
   explicit YamlEditor(std::string_view text);
 
-  // Lines are 1-based. `line` comes without an end; the file's own kind of line end is added. Line 0 is before the first line.
+  // Lines are 1-based. `line` comes without an end; the file's own kind of line end is added. Line
+  // 0 is before the first line.
   void insert_after_line(int line, const std::vector<std::string>& lines);
   void erase_lines(int first, int last);
   void replace(std::size_t begin, std::size_t end, std::string with);
@@ -30,7 +32,8 @@ class YamlEditor {
     int first = 0;
     int last = 0;
   };
-  // The lines of one item of a block list, from its dash to the last line that is indented deeper. nullopt where there is none.
+  // The lines of one item of a block list, from its dash to the last line that is indented deeper.
+  // nullopt where there is none.
   [[nodiscard]] std::optional<Lines> lines_of_item(const YamlNode& list, std::size_t index) const;
 
   struct Range {
@@ -58,7 +61,8 @@ class YamlEditor {
   std::vector<Edit> edits_;
 };
 
-// A scalar that reads back as `text`: plain where that is safe, else in double quotes. `text` is UTF-8 without control bytes.
+// A scalar that reads back as `text`: plain where that is safe, else in double quotes. `text` is
+// UTF-8 without control bytes.
 [[nodiscard]] std::string yaml_scalar(std::string_view text);
 
 }  // namespace leash::config

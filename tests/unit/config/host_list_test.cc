@@ -24,15 +24,16 @@ TEST_CASE("plain lists and hosts files are read, comments are not") {
   CHECK(list.findings.empty());
   CHECK(list.hosts->file() == "lists/ads.txt");
   const std::pair<const char*, int> lines[] = {
-      {"ads.example", 2},  {"tracker.example", 3}, {"a.example", 4},
-      {"b.example", 4},    {"ip6.example", 5},     {"zone.example", 6},
+      {"ads.example", 2},  {"tracker.example", 3},       {"a.example", 4},
+      {"b.example", 4},    {"ip6.example", 5},           {"zone.example", 6},
       {"wild.example", 8}, {"xn--bcher-kva.example", 9}, {"last.example", 10}};
   for (const auto& [host, line] : lines) CHECK_MESSAGE(list.hosts->line_of(host) == line, host);
   CHECK(list.hosts->size() == 9);
 }
 
 TEST_CASE("a word that is no host is a finding, the others count") {
-  const auto list = read_host_list("||ads.example^\ngood.example\nbad..example\nfoo good2.example\n", "x");
+  const auto list =
+      read_host_list("||ads.example^\ngood.example\nbad..example\nfoo good2.example\n", "x");
   REQUIRE(list.hosts != nullptr);
   CHECK(list.findings.size() == 3);
   CHECK(list.findings[0].line == 1);
@@ -41,7 +42,8 @@ TEST_CASE("a word that is no host is a finding, the others count") {
 }
 
 TEST_CASE("names with digits, addresses and A-labels take the careful way") {
-  const auto list = read_host_list("a.b2\n10.0.0.1\n0x7f.1\nxn--bcher-kva.example\nxn--.example\n1e5.com\n", "x");
+  const auto list =
+      read_host_list("a.b2\n10.0.0.1\n0x7f.1\nxn--bcher-kva.example\nxn--.example\n1e5.com\n", "x");
   CHECK(list.hosts->line_of("a.b2") == 1);
   CHECK(list.hosts->line_of("10.0.0.1") == 2);
   CHECK(list.hosts->line_of("xn--bcher-kva.example") == 4);

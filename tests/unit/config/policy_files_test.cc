@@ -13,8 +13,8 @@
 namespace leash::config {
 namespace {
 
-using std::chrono::milliseconds;
 using policy::Mode;
+using std::chrono::milliseconds;
 
 struct Clock {
   std::shared_ptr<std::chrono::steady_clock::time_point> now =
@@ -40,10 +40,13 @@ struct Fixture {
     (void)files->current();
     return *files;
   }
-  [[nodiscard]] bool allows(const char* host) const { return allows(*files->current().snapshot, host); }
+  [[nodiscard]] bool allows(const char* host) const {
+    return allows(*files->current().snapshot, host);
+  }
   static bool allows(const policy::Snapshot& snapshot, const char* host) {
     const auto name = base::Host::parse(host).value();
-    return policy::decide(snapshot, {name, 443, "GET", "/"}, std::chrono::system_clock::now()).is_allowed;
+    return policy::decide(snapshot, {name, 443, "GET", "/"}, std::chrono::system_clock::now())
+        .is_allowed;
   }
   [[nodiscard]] bool has_finding(const std::string& text) const {
     for (const Finding& finding : files->findings()) {
@@ -111,7 +114,8 @@ TEST_CASE("a half-written blocklist never counts while its writer goes on") {
   f.open();
   f.dir.rewrite("blocklist.yaml", "");
   for (int i = 0; i < 20; ++i) {
-    std::ofstream(f.dir.at("blocklist.yaml"), std::ios::app) << (i == 0 ? "block:\n" : "- bad.example\n");
+    std::ofstream(f.dir.at("blocklist.yaml"), std::ios::app)
+        << (i == 0 ? "block:\n" : "- bad.example\n");
     CHECK_FALSE(f.allows("bad.example"));
     f.clock.pass(10);
   }
@@ -201,7 +205,10 @@ TEST_CASE("a wrong mode word is enforce and a finding") {
   f.dir.rewrite("mode", "audit");
   f.open();
   CHECK(f.files->current().snapshot->mode == Mode::kAudit);
-  for (const char* wrong : {"Audit", "", "audit\naudit\n", "\xef\xbb\xbf" "audit", "enforce audit"}) {
+  for (const char* wrong : {"Audit", "", "audit\naudit\n",
+                            "\xef\xbb\xbf"
+                            "audit",
+                            "enforce audit"}) {
     f.dir.replace("mode", wrong);
     CHECK_MESSAGE(f.files->current().snapshot->mode == Mode::kEnforce, wrong);
     CHECK(f.has_finding("enforce is in force"));
@@ -324,7 +331,8 @@ TEST_CASE("many threads see one state and each change is told once") {
     });
   }
   for (int i = 0; i < 50; ++i) {
-    f.dir.replace("enforce.yaml", i % 2 == 0 ? "allow:\n- host: b.example\n" : "allow:\n- host: a.example\n");
+    f.dir.replace("enforce.yaml",
+                  i % 2 == 0 ? "allow:\n- host: b.example\n" : "allow:\n- host: a.example\n");
     (void)files.current();
   }
   is_over = true;

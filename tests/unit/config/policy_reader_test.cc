@@ -20,7 +20,8 @@ struct Reading {
 
 Reading read(PolicyList list, std::string_view text) {
   Reading out;
-  out.file = read_policy_text(text, list, [&](Entry&& entry) { out.entries.push_back(std::move(entry)); });
+  out.file =
+      read_policy_text(text, list, [&](Entry&& entry) { out.entries.push_back(std::move(entry)); });
   return out;
 }
 
@@ -111,7 +112,8 @@ TEST_CASE("each fault makes the entry faulty, says where, and leaves the others 
                           "host: b.example",
                           "ports: [443]\n  ports: [80]"};
   for (const char* fault : faults) {
-    const std::string lines = std::string("- host: a.example\n  ") + fault + "\n- host: c.example\n";
+    const std::string lines =
+        std::string("- host: a.example\n  ") + fault + "\n- host: c.example\n";
     for (const auto& got : {allow(lines), block(lines)}) {
       CHECK_FALSE(got.file.is_broken);
       REQUIRE_MESSAGE(got.entries.size() == 2, fault);
@@ -133,14 +135,16 @@ TEST_CASE("networks and tls are keys of the allow list alone") {
     CHECK_MESSAGE(got.entries.at(0).health == Health::kFaulty, fault);
   }
   CHECK(block("- {host: a.example, tls: splice}\n").entries.at(0).health == Health::kFaulty);
-  CHECK(block("- {host: a.example, networks: [10.0.0.0/8]}\n").entries.at(0).health == Health::kFaulty);
+  CHECK(block("- {host: a.example, networks: [10.0.0.0/8]}\n").entries.at(0).health ==
+        Health::kFaulty);
 }
 
 TEST_CASE("an entry without a readable host is a finding and no entry") {
-  for (const char* item : {"- {ports: [443]}", "- {host: }", "- {host: ''}", "- {host: '*'}", "- {host: 'a*.x.com'}",
-                           "- {host: .x.com}", "- {host: 10.0.0.0/8}", "- {host: 'x.com:8080'}",
-                           "- {host: 'https://x.com/'}", "- {host: 123}", "- {host: [x.com]}", "- ~", "- [x.com]",
-                           "- {host: 'a@b.example'}", "- {host: '*.'}"}) {
+  for (const char* item :
+       {"- {ports: [443]}", "- {host: }", "- {host: ''}", "- {host: '*'}", "- {host: 'a*.x.com'}",
+        "- {host: .x.com}", "- {host: 10.0.0.0/8}", "- {host: 'x.com:8080'}",
+        "- {host: 'https://x.com/'}", "- {host: 123}", "- {host: [x.com]}", "- ~", "- [x.com]",
+        "- {host: 'a@b.example'}", "- {host: '*.'}"}) {
     const auto got = block(std::string(item) + "\n");
     CHECK_MESSAGE(got.entries.empty(), item);
     CHECK_MESSAGE(got.file.findings.size() == 1, item);
@@ -158,8 +162,9 @@ TEST_CASE("an empty list is a policy without entries") {
 }
 
 TEST_CASE("a file of another shape is broken as a whole") {
-  for (const char* text : {"- a\n", "word\n", "allow: 5\n", "allow: abc\n", "allow: {x.com: }\n", "allow: [\n",
-                           "allow:\n- host: a\nallow:\n- host: b\n", "allow: []\n---\nallow: []\n"}) {
+  for (const char* text :
+       {"- a\n", "word\n", "allow: 5\n", "allow: abc\n", "allow: {x.com: }\n", "allow: [\n",
+        "allow:\n- host: a\nallow:\n- host: b\n", "allow: []\n---\nallow: []\n"}) {
     const auto got = read(PolicyList::kEnforce, text);
     CHECK_MESSAGE(got.file.is_broken, text);
     CHECK(got.file.findings.at(0).is_error);
@@ -167,7 +172,8 @@ TEST_CASE("a file of another shape is broken as a whole") {
 }
 
 TEST_CASE("an unknown top-level key is a warning, a blocklist that has nothing else is broken") {
-  const auto got = read(PolicyList::kEnforce, "version: 2\nallow:\n- host: a.example\nlists: [x]\n");
+  const auto got =
+      read(PolicyList::kEnforce, "version: 2\nallow:\n- host: a.example\nlists: [x]\n");
   CHECK_FALSE(got.file.is_broken);
   REQUIRE(got.file.findings.size() == 2);
   CHECK_FALSE(got.file.findings[0].is_error);
@@ -175,11 +181,13 @@ TEST_CASE("an unknown top-level key is a warning, a blocklist that has nothing e
 }
 
 TEST_CASE("list files are relative paths that stay below the directory") {
-  const auto got = read(PolicyList::kBlocklist, "lists: [lists/ads.txt, more.txt, lists/ads.txt]\n");
+  const auto got =
+      read(PolicyList::kBlocklist, "lists: [lists/ads.txt, more.txt, lists/ads.txt]\n");
   CHECK_FALSE(got.file.is_broken);
   CHECK(got.file.lists == std::vector<std::string>{"lists/ads.txt", "more.txt"});
   for (const char* path : {"/etc/hosts", "../x", "a/../x", "./x", "a//x", "a/", "''", "~", "[x]"}) {
-    CHECK_MESSAGE(read(PolicyList::kBlocklist, std::string("lists: [") + path + "]\n").file.is_broken, path);
+    CHECK_MESSAGE(
+        read(PolicyList::kBlocklist, std::string("lists: [") + path + "]\n").file.is_broken, path);
   }
   CHECK(read(PolicyList::kBlocklist, "lists: ads.txt\n").file.is_broken);
 }

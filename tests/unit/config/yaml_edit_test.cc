@@ -61,8 +61,26 @@ TEST_CASE("a flow list over several lines is left alone") {
 }
 
 TEST_CASE("scalars read back as what they were") {
-  for (const char* text : {"a.example", "::1", "/v1/{x}", "null", "no", "say \"hi\" \\ there", "#x", "-", "", " a", "~",
-                           "a: b", "2026-12-31T00:00:00Z", "bücher", "&a", "*a", "!a", "%a", "@a", "/a,b"}) {
+  for (const char* text : {"a.example",
+                           "::1",
+                           "/v1/{x}",
+                           "null",
+                           "no",
+                           "say \"hi\" \\ there",
+                           "#x",
+                           "-",
+                           "",
+                           " a",
+                           "~",
+                           "a: b",
+                           "2026-12-31T00:00:00Z",
+                           "bücher",
+                           "&a",
+                           "*a",
+                           "!a",
+                           "%a",
+                           "@a",
+                           "/a,b"}) {
     const auto root = parse_yaml("k: [" + yaml_scalar(text) + ", x]\n");
     REQUIRE_MESSAGE(root.has_value(), text);
     CHECK(root->find("k")->items.at(0).text == text);

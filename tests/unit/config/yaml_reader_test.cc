@@ -35,7 +35,9 @@ TEST_CASE("an empty text, comments alone and a lone document start are null") {
 }
 
 TEST_CASE("a byte order mark is skipped") {
-  const auto root = parse_yaml("\xef\xbb\xbf" "a: b\n");
+  const auto root = parse_yaml(
+      "\xef\xbb\xbf"
+      "a: b\n");
   REQUIRE(root.has_value());
   CHECK(root->find("a")->text == "b");
   CHECK(root->find("a")->offset == 3);
@@ -76,7 +78,8 @@ TEST_CASE("deep nesting is refused in both styles") {
 }
 
 TEST_CASE("a flow collection without end in sight is refused") {
-  std::string text = "a: [";
+  // Where it might be a key, yaml-cpp must read all of it before it can say what it is.
+  std::string text = "- [";
   for (int i = 0; i < 300'000; ++i) text += "x,";
   CHECK(error_of(text + "x]\n").find("too long") != std::string::npos);
 }
@@ -92,7 +95,8 @@ TEST_CASE("a sink takes the items of top-level lists one by one") {
   const auto root = parse_yaml(
       "allow:\n- a\n- {host: b}\n- [c, d]\nother: x\nblock:\n- e\n",
       [&](const std::string& key, YamlNode&& item) {
-        got.push_back(key + "/" + (item.is_scalar() ? item.text : std::to_string(item.items.size())));
+        got.push_back(key + "/" +
+                      (item.is_scalar() ? item.text : std::to_string(item.items.size())));
       },
       8);
   REQUIRE(root.has_value());
