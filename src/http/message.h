@@ -67,6 +67,7 @@ struct RequestHead {
   Body body;
   bool is_persistent = true;                       // may the connection go on after this message
   bool expects_continue = false;
+  std::string protocol;                            // :protocol of an extended CONNECT (RFC 8441), else ""
 };
 
 struct ResponseHead {
