@@ -72,6 +72,7 @@ struct RequestHead {
   bool expects_continue = false;
   std::string upgrade;                             // what goes out asks for this protocol ("websocket"); never set by a parser
   bool operator==(const RequestHead&) const = default;
+  std::string protocol;                            // :protocol of an extended CONNECT (RFC 8441), else ""
 };
 
 struct ResponseHead {
