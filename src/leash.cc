@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/log.h"
@@ -69,7 +70,6 @@ class Lifecycle {
     }
     is_ending_ = true;
     spdlog::info("finishing what runs, at most {} s", drain_time_.count() / 1000);
-    control::notify_systemd("STOPPING=1");
     timer_.start(drain_time_);
     server_.drain([this] { loop_.stop(); });
   }
@@ -83,6 +83,25 @@ class Lifecycle {
   bool is_ending_ = false;
 };
 
+// Tells systemd that the loop turns, where systemd wants to know.
+class Watchdog {
+ public:
+  Watchdog(net::Loop& loop, control::SdNotify& systemd)
+      : systemd_(systemd), interval_(systemd.watchdog_interval()), timer_(loop, [this] { beat(); }) {
+    if (interval_) timer_.start(*interval_);
+  }
+
+ private:
+  void beat() {
+    systemd_.watchdog();
+    timer_.start(*interval_);
+  }
+
+  control::SdNotify& systemd_;
+  std::optional<std::chrono::milliseconds> interval_;
+  net::Timer timer_;
+};
+
 int serve(const config::Settings& settings) {
   raise_descriptor_limit();
   auto server = proxy::Server::make(settings);
@@ -93,28 +112,38 @@ int serve(const config::Settings& settings) {
   proxy::Server& proxy = **server;
   net::Loop loop;
   Lifecycle lifecycle(loop, proxy, settings.limits.drain_time);
-  control::Signals signals(loop, [&lifecycle] { lifecycle.end(); },
+  control::SdNotify systemd(environment());
+  const control::Signals signals(loop, [&lifecycle, &systemd] {
+                             systemd.stopping();
+                             lifecycle.end();
+                           },
                            [&proxy] {
                              spdlog::info("reopening the log");
                              proxy.reopen_log();
                              proxy.recheck_policy();
                            });
-  control::AdminSources sources;
-  sources.readiness = [&proxy, &lifecycle] { return control::readiness(proxy, lifecycle.is_ending()); };
-  sources.metrics = [&proxy] { return control::metric_families(proxy); };
-  auto admin = control::AdminServer::make(loop, settings.admin, std::move(sources));
+  auto admin = control::AdminServer::start(
+      loop, settings.admin,
+      {.not_ready_reasons =
+           [&proxy, &lifecycle] {
+             return control::not_ready_reasons(
+                 proxy, lifecycle.is_ending() ? control::Phase::kStopping : control::Phase::kServing);
+           },
+       .metrics = [&proxy] { return control::metric_families(proxy); }});
   if (!admin) {
     spdlog::critical("{}", admin.error().text());
     return kUsage;
   }
-  if (*admin && (*admin)->address()) proxy.add_own_listener(*(*admin)->address());
+  const base::SocketAddress admin_address = (*admin)->address();
+  if (admin_address.port != 0) proxy.add_own_listener(admin_address);
   control::DirectoryWatch watch(loop, settings.policy_dir, [&proxy] { proxy.recheck_policy(); });
   proxy.run();
   for (const base::SocketAddress& address : proxy.listening()) spdlog::info("listening on {}", address.text());
-  if (*admin && (*admin)->address()) spdlog::info("admin on {}", (*admin)->address()->text());
+  if (admin_address.port != 0) spdlog::info("admin on {}", admin_address.text());
   spdlog::info("mode {}, log {}, CA {}", policy::word(proxy.policy().current().snapshot->mode), settings.log,
                proxy.issuer().certificate_path());
-  control::notify_systemd("READY=1");
+  systemd.ready();
+  Watchdog watchdog(loop, systemd);
   loop.run();
   proxy.stop();
   return 0;
