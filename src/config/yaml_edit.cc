@@ -1,0 +1,1 @@
+#include "config/policy_files.h"
