@@ -41,7 +41,9 @@ class Fields {
   std::vector<Field> fields_;
 };
 
-// How the end of a body is known (RFC 9112 s. 6.3).
+// How the end of a body is known (RFC 9112 s. 6.3). In a response kNone means that the rules leave no room for one: to HEAD,
+// 1xx, 204, 304. A Content-Length among the fields of such a head is only told, not framing. A response that happens to be
+// empty is kLength with 0.
 enum class Framing { kNone, kLength, kChunked, kUntilClose };
 struct Body {
   Framing framing = Framing::kNone;
