@@ -57,6 +57,11 @@ std::string_view word(Code code) {
     case Code::kAuditUnavailable: return "audit_unavailable";
     case Code::kBadEncoding: return "bad_encoding";
     case Code::kDecodeLimit: return "decode_limit";
+    case Code::kHttp2Protocol: return "http2_protocol";
+    case Code::kHttp2Flood: return "http2_flood";
+    case Code::kStreamRefused: return "stream_refused";
+    case Code::kTooManyStreams: return "too_many_streams";
+    case Code::kBadWebSocketFrame: return "bad_websocket_frame";
     case Code::kShutdown: return "shutdown";
     case Code::kInternal: return "internal";
   }

@@ -73,6 +73,12 @@ enum class Code {
   // decoding of captured bodies
   kBadEncoding,
   kDecodeLimit,
+  // HTTP/2 and WebSocket
+  kHttp2Protocol,
+  kHttp2Flood,
+  kStreamRefused,
+  kTooManyStreams,
+  kBadWebSocketFrame,
   // the proxy's own
   kShutdown,
   kInternal,

@@ -34,7 +34,8 @@ base::Fd open_below(const std::string& dir, const std::string& name) {
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
   const long fd = ::syscall(SYS_openat2, dir_fd.get(), name.c_str(), &how, sizeof how);
   if (fd >= 0) return base::Fd(static_cast<int>(fd));
-  // Kernels and sandboxes without openat2: the name itself has no way out, and the directory is the operator's.
+  // Kernels and sandboxes without openat2: the name itself has no way out, and the directory is the
+  // operator's.
   if (errno != ENOSYS && errno != EPERM) return {};
   return base::Fd(::openat(dir_fd.get(), name.c_str(), kOpenFlags));
 }

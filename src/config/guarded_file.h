@@ -36,16 +36,17 @@ struct StampResult {
 // Follows symlinks (config maps are made of them).
 [[nodiscard]] StampResult stamp_of(const std::string& path);
 
-// What a list file named in a policy may be: below the directory even after symlinks, where the kernel can hold it there.
+// What a list file named in a policy may be: below the directory even after symlinks, where the
+// kernel can hold it there.
 enum class Confine { kNo, kBelowDirectory };
 
 struct FileText {
   enum class State { kRead, kMissing, kUnusable };
   State state = State::kMissing;
   std::string text;
-  FileStamp stamp;         // from before the reading began; kRead only
-  bool is_torn = false;    // it changed while it was read
-  std::string error;       // kUnusable: why
+  FileStamp stamp;       // from before the reading began; kRead only
+  bool is_torn = false;  // it changed while it was read
+  std::string error;     // kUnusable: why
 };
 // Regular files of at most 64 MiB; never blocks on a FIFO, never opens a device.
 [[nodiscard]] FileText read_guarded(const std::string& dir, const std::string& name,

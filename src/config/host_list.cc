@@ -8,8 +8,8 @@
 namespace leash::config {
 namespace {
 
-// Names that are in canonical form already, which is nearly all of a list; the rest goes through the parser. A-labels do too, to
-// be checked, and whatever may be an address.
+// Names that are in canonical form already, which is nearly all of a list; the rest goes through
+// the parser. A-labels do too, to be checked, and whatever may be an address.
 bool is_canonical(std::string_view name) {
   if (name.empty() || name.size() > 253) return false;
   std::size_t label = 0;
@@ -41,7 +41,8 @@ class ListReader {
     if (line.empty()) return;
     std::string_view word = take_word(line);
     if (!line.empty()) {
-      // A hosts file. An address that is none of the two usual ones is still only where the name was sent.
+      // A hosts file. An address that is none of the two usual ones is still only where the name
+      // was sent.
       if (is_address(word)) {
         word = take_word(line);
       } else {

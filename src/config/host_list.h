@@ -16,8 +16,8 @@ struct HostList {
   std::vector<Finding> findings;
 };
 
-// One host a line, or a hosts file ("0.0.0.0 host [host ...]"); "#" begins a comment. A word that is no host is a finding, and
-// the others count. `name` is the file's path as the policy writes it.
+// One host a line, or a hosts file ("0.0.0.0 host [host ...]"); "#" begins a comment. A word that
+// is no host is a finding, and the others count. `name` is the file's path as the policy writes it.
 [[nodiscard]] HostList read_host_list(std::string_view text, const std::string& name);
 
 }  // namespace leash::config

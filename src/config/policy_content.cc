@@ -22,8 +22,8 @@ PolicyContent read_mode(const std::string& name, std::string_view text) {
 PolicyContent read_entries(PolicyList list, std::string_view text) {
   PolicyContent out;
   auto entries = std::make_shared<policy::EntryMap>();
-  PolicyText read = read_policy_text(
-      text, list, [&](policy::Entry&& entry) { entries->add(std::move(entry)); });
+  PolicyText read =
+      read_policy_text(text, list, [&](policy::Entry&& entry) { entries->add(std::move(entry)); });
   out.is_usable = !read.is_broken;
   out.findings = std::move(read.findings);
   if (out.is_usable) {

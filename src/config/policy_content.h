@@ -15,11 +15,11 @@ namespace leash::config {
 enum class PolicyFileKind { kMode, kEnforce, kBlocklist, kHostList };
 
 struct PolicyContent {
-  bool is_usable = false;                             // false: broken as a whole
-  std::optional<policy::Mode> mode;                   // kMode; a wrong word is enforce
-  std::shared_ptr<const policy::EntryMap> entries;    // kEnforce, kBlocklist
-  std::vector<std::string> lists;                     // kBlocklist
-  std::shared_ptr<const policy::HostSet> hosts;       // kHostList
+  bool is_usable = false;                           // false: broken as a whole
+  std::optional<policy::Mode> mode;                 // kMode; a wrong word is enforce
+  std::shared_ptr<const policy::EntryMap> entries;  // kEnforce, kBlocklist
+  std::vector<std::string> lists;                   // kBlocklist
+  std::shared_ptr<const policy::HostSet> hosts;     // kHostList
   std::vector<Finding> findings;
 };
 

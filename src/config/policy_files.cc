@@ -30,7 +30,8 @@ struct BlockPolicy {
 }  // namespace
 
 PolicyReading read_policy(const std::string& dir) {
-  // A first look that nobody follows up: what the watched files say of a directory seen for the first time.
+  // A first look that nobody follows up: what the watched files say of a directory seen for the
+  // first time.
   PolicyReading out;
   const auto now = steady_clock::now();
   const auto look = [&](PolicyFileKind kind, const std::string& name) {
@@ -130,17 +131,15 @@ struct PolicyFiles::Impl {
     }
     Current out{state->snapshot, std::chrono::milliseconds(0), state->unsettled};
     if (state->unsettled) {
-      const auto left =
-          std::chrono::ceil<std::chrono::milliseconds>(state->quiet_at - now);
+      const auto left = std::chrono::ceil<std::chrono::milliseconds>(state->quiet_at - now);
       out.retry_after = std::max(left, std::chrono::milliseconds(1));
     }
     return out;
   }
 
   static bool matches_disk(const Published& state) {
-    return std::all_of(state.stamps.begin(), state.stamps.end(), [](const auto& seen) {
-      return stamp_of(seen.first) == seen.second;
-    });
+    return std::all_of(state.stamps.begin(), state.stamps.end(),
+                       [](const auto& seen) { return stamp_of(seen.first) == seen.second; });
   }
 
   bool refresh_files(steady_clock::time_point now) {
@@ -204,11 +203,12 @@ struct PolicyFiles::Impl {
     if (auto block = block_policy(settled)) {
       last_block = std::move(*block);
     } else if (blocklist.settled().is_usable) {
-      next->findings.push_back({"blocklist.yaml", 0,
-                                last_block.entries
-                                    ? "a list that it names cannot be used: the last whole blocklist stays in force"
-                                    : "a list that it names cannot be used: nothing of it is in force",
-                                true});
+      next->findings.push_back(
+          {"blocklist.yaml", 0,
+           last_block.entries
+               ? "a list that it names cannot be used: the last whole blocklist stays in force"
+               : "a list that it names cannot be used: nothing of it is in force",
+           true});
     }
     policy::Snapshot snapshot = build(settled, last_block);
     if (mode.settled().mode == policy::Mode::kBlocklist && !last_block.entries) {

@@ -71,7 +71,8 @@ class EntryReader {
   std::optional<policy::Entry> read_bare(const YamlNode& item) {
     if (!read_host(item)) return std::nullopt;
     if (list_ == PolicyList::kEnforce) {
-      fault(item.line, "a bare host is not accepted here: write '- host: " + entry_.host.text() + "'");
+      fault(item.line,
+            "a bare host is not accepted here: write '- host: " + entry_.host.text() + "'");
     }
     return std::move(entry_);
   }
@@ -177,8 +178,8 @@ class EntryReader {
   void read_expires(const YamlNode& value) {
     const auto moment = value.is_scalar() ? parse_iso_time(value.text) : std::nullopt;
     if (!moment) {
-      return fault(value.line, "bad date " + quoted(value.text) +
-                                   ": write 2026-12-31 or 2026-12-31T00:00:00Z");
+      return fault(value.line,
+                   "bad date " + quoted(value.text) + ": write 2026-12-31 or 2026-12-31T00:00:00Z");
     }
     entry_.expires = *moment;
   }
@@ -231,7 +232,8 @@ class TopLevelReader {
   void read(const YamlNode& root) {
     if (root.is_null()) return;
     if (!root.is_map()) {
-      return broken(root.line, "the file must be a mapping with '" + std::string(list_key(list_)) + ":'");
+      return broken(root.line,
+                    "the file must be a mapping with '" + std::string(list_key(list_)) + ":'");
     }
     bool has_list = false;
     for (std::size_t i = 0; i + 1 < root.items.size(); i += 2) {
@@ -243,7 +245,8 @@ class TopLevelReader {
           broken(value.line, "'" + key.text + "' must be a list");
         }
       } else if (key.text == "lists" && list_ == PolicyList::kBlocklist) {
-        if (!value.is_null() && !value.is_list()) broken(value.line, "'lists' must be a list of files");
+        if (!value.is_null() && !value.is_list())
+          broken(value.line, "'lists' must be a list of files");
       } else {
         log_.warning(key.line, "unknown key " + quoted(key.text) + " is ignored");
       }
@@ -325,6 +328,11 @@ PolicyText read_policy_text(std::string_view text, PolicyList list,
   }
   out.findings = log.take();
   return out;
+}
+
+std::optional<policy::Entry> read_policy_entry(const YamlNode& item, PolicyList list,
+                                               FindingLog& log) {
+  return EntryReader(list, log).read(item);
 }
 
 base::Result<base::Host> parse_policy_host(std::string_view text) {

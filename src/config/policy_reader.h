@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,9 +39,14 @@ struct PolicyText {
   std::vector<Finding> findings;
 };
 
-// Calls `take` for each entry in order, faulty ones included. Entries taken from a text that turns out broken do not count.
+// Calls `take` for each entry in order, faulty ones included. Entries taken from a text that turns
+// out broken do not count.
 [[nodiscard]] PolicyText read_policy_text(std::string_view text, PolicyList list,
                                           const std::function<void(policy::Entry&&)>& take);
+
+// One item of the list; nullopt (and a finding) where it names no host.
+[[nodiscard]] std::optional<policy::Entry> read_policy_entry(const YamlNode& item, PolicyList list,
+                                                             FindingLog& log);
 
 // "*.x.com" and "x.com" mean the same; otherwise as base::Host::parse_lenient.
 [[nodiscard]] base::Result<base::Host> parse_policy_host(std::string_view text);

@@ -23,8 +23,7 @@ std::string quoted(std::string_view text) {
 
 }  // namespace
 
-base::Result<std::vector<base::SocketAddress>> parse_listen(
-    const std::vector<std::string>& texts) {
+base::Result<std::vector<base::SocketAddress>> parse_listen(const std::vector<std::string>& texts) {
   std::vector<base::SocketAddress> out;
   for (const std::string& text : texts) {
     const auto address = base::SocketAddress::parse(text);

@@ -181,7 +181,8 @@ void apply_flags(Applier& apply, const Flags& flags, Settings& out) {
 std::string settings_help() {
   std::string out =
       "leash: the one way out for AI agents.\n\nUsage: leash [FLAGS]\n\n"
-      "A setting is taken from its flag, else its variable, else leash.yaml in the policy directory,\n"
+      "A setting is taken from its flag, else its variable, else leash.yaml in the policy "
+      "directory,\n"
       "else its default.\n\n";
   fmt::format_to(std::back_inserter(out), "{:<32}{:<23}{:<23}{}\n", "FLAG", "VARIABLE",
                  "KEY IN leash.yaml", "DEFAULT");

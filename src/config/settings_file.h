@@ -8,8 +8,8 @@
 
 namespace leash::config {
 
-// Puts what `text` says over `settings`. Errors: bad_config with "leash.yaml:LINE: ..." for broken YAML, an unknown or repeated
-// key, a bad value.
+// Puts what `text` says over `settings`. Errors: bad_config with "leash.yaml:LINE: ..." for broken
+// YAML, an unknown or repeated key, a bad value.
 [[nodiscard]] base::Result<void> apply_settings_text(std::string_view text, Settings& settings);
 // The same for DIR/leash.yaml; that it is missing is no error.
 [[nodiscard]] base::Result<void> apply_settings_file(const std::string& dir, Settings& settings);

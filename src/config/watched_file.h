@@ -18,13 +18,15 @@ class WatchedFile {
 
   WatchedFile(PolicyFileKind kind, std::string dir, std::string name);
 
-  // Looks at the file. A new file put in its place counts at once; one rewritten in place, or created where there was none, is
-  // pending until it has been quiet for kQuiet. True where what the accessors say may have changed.
+  // Looks at the file. A new file put in its place counts at once; one rewritten in place, or
+  // created where there was none, is pending until it has been quiet for kQuiet. True where what
+  // the accessors say may have changed.
   bool refresh(TimePoint now);
 
   // The last good content that counts; not usable where there never was one.
   [[nodiscard]] const PolicyContent& settled() const { return settled_; }
-  // What would count if the file stayed as it is: the pending content where that is usable, else settled().
+  // What would count if the file stayed as it is: the pending content where that is usable, else
+  // settled().
   [[nodiscard]] const PolicyContent& latest() const;
   [[nodiscard]] bool is_pending() const { return pending_.has_value(); }
   // Until then nothing changes unless the stamp does.
@@ -61,7 +63,8 @@ class WatchedFile {
   };
   std::optional<Pending> pending_;
   TimePoint quiet_at_{};
-  // A file that was read right after it changed may change again within one tick of the kernel's clock, with the same stamp.
+  // A file that was read right after it changed may change again within one tick of the kernel's
+  // clock, with the same stamp.
   std::optional<TimePoint> recheck_at_;
   std::vector<Finding> findings_;
   bool was_read_ = false;

@@ -15,7 +15,8 @@ namespace leash::config {
 namespace {
 
 constexpr std::size_t kDeepest = 32;
-// yaml-cpp scans a whole flow collection ahead before it says a word of it, at some hundred bytes a token.
+// yaml-cpp scans a whole flow collection ahead before it says a word of it, at some hundred bytes a
+// token.
 constexpr std::size_t kMostScannedAhead = 256 * 1024;
 
 // Leaves yaml-cpp through an exception, its only way out; caught in parse_yaml.

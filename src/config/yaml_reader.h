@@ -13,12 +13,12 @@ namespace leash::config {
 struct YamlNode {
   enum class Kind { kNull, kScalar, kList, kMap };
   Kind kind = Kind::kNull;
-  bool is_quoted = false;   // a scalar in quotes or a block scalar
-  bool is_flow = false;     // "[a, b]" and "{a: b}"
-  int line = 0;             // 1-based
-  int column = 0;           // 0-based, in bytes
-  std::size_t offset = 0;   // in the text without its byte order mark
-  std::string text;         // of a scalar
+  bool is_quoted = false;       // a scalar in quotes or a block scalar
+  bool is_flow = false;         // "[a, b]" and "{a: b}"
+  int line = 0;                 // 1-based
+  int column = 0;               // 0-based, in bytes
+  std::size_t offset = 0;       // in the text without its byte order mark
+  std::string text;             // of a scalar
   std::vector<YamlNode> items;  // of a list; of a map its key, value, key, value, ...
 
   [[nodiscard]] bool is_scalar() const { return kind == Kind::kScalar; }
@@ -40,10 +40,12 @@ struct YamlError {
 // Takes the items of a list that is a value of the top-level map, as soon as each is complete.
 using YamlItemSink = std::function<void(const std::string& key, YamlNode&& item)>;
 
-// One document; an empty one is kNull. Refused besides broken YAML: text that is not UTF-8 or holds control bytes (yaml-cpp takes
-// 0x04 for the end), anchors, aliases, explicit tags, several documents, nesting deeper than 32, keys that are not scalars, equal keys
-// in the top-level map, a "[...]" or "{...}" longer than some 256 KiB, more than `most_nodes` nodes held at a time. With a sink
-// the items it takes are not in the tree. Never throws but for memory.
+// One document; an empty one is kNull. Refused besides broken YAML: text that is not UTF-8 or holds
+// control bytes (yaml-cpp takes 0x04 for the end), anchors, aliases, explicit tags, several
+// documents, nesting deeper than 32, keys that are not scalars, equal keys in the top-level map, a
+// scalar, or a "[...]" or "{...}" that must be read ahead, longer than some 256 KiB, more than
+// `most_nodes` nodes held at a time. With a sink the items it takes are not in the tree. Never
+// throws but for memory.
 [[nodiscard]] tl::expected<YamlNode, YamlError> parse_yaml(std::string_view text,
                                                            const YamlItemSink& sink = {},
                                                            std::size_t most_nodes = 1'000'000);

@@ -71,6 +71,8 @@ struct RequestHead {
   bool is_persistent = true;                       // may the connection go on after this message
   bool expects_continue = false;
   std::string upgrade;                             // what goes out asks for this protocol ("websocket"); never set by a parser
+  bool operator==(const RequestHead&) const = default;
+  std::string protocol;                            // :protocol of an extended CONNECT (RFC 8441), else ""
 };
 
 struct ResponseHead {
@@ -82,6 +84,7 @@ struct ResponseHead {
   bool is_persistent = true;
   std::string upgrade;                             // with 101 only; never set by a parser
   [[nodiscard]] bool is_interim() const { return status >= 100 && status < 200 && status != 101; }
+  bool operator==(const ResponseHead&) const = default;
 };
 
 // What a parser finds, in order: a head, body bytes, the end.

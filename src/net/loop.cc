@@ -19,13 +19,13 @@
 #include "base/free_with.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "net/event_handle.h"
 
 namespace leash::net {
 namespace {
 
 using BasePtr = std::unique_ptr<event_base, base::FreeWith<event_base_free>>;
 using ConfigPtr = std::unique_ptr<event_config, base::FreeWith<event_config_free>>;
-using EventPtr = std::unique_ptr<event, base::FreeWith<event_free>>;
 
 // Without its loop the process can do nothing useful: out of memory or descriptors at start.
 template <class T>
@@ -84,7 +84,7 @@ struct Loop::Impl {
     wake_event.reset(
         must(event_new(base.get(), wake.get(), EV_READ | EV_PERSIST, &on_wake, this), "an event"));
     event_add(wake_event.get(), nullptr);
-    after_event.reset(must(event_new(base.get(), -1, 0, &on_after, this), "an event"));
+    after_event = new_event(base.get(), -1, 0, &on_after, this);
   }
 
   // While the loop can still be called: destructors may bury and defer more.
@@ -218,13 +218,14 @@ char* Loop::read_buffer() {
 Timer::Timer(Loop& loop, std::function<void()> fire)
     : loop_(loop),
       fire_(std::move(fire)),
-      event_(must(event_new(loop.base(), -1, 0, &Timer::on_fire, this), "a timer")) {}
+      event_(new_event(loop.base(), -1, 0, &Timer::on_fire, this).release()) {}
 
 Timer::~Timer() { event_free(event_); }
 
 void Timer::start(std::chrono::milliseconds delay) {
   const auto now = loop_.now();
-  deadline_ = now + std::max(delay, std::chrono::milliseconds(0));
+  constexpr std::chrono::milliseconds kLongest = std::chrono::hours(24 * 365);
+  deadline_ = now + std::clamp(delay, std::chrono::milliseconds(0), kLongest);
   is_running_ = true;
   if (is_armed_ && armed_for_ <= deadline_) return;  // fire() arms it for the rest
   arm(now);
@@ -261,8 +262,8 @@ void Timer::fire() {
 
 ReadWatch::ReadWatch(Loop& loop, int fd, std::function<void()> ready)
     : ready_(std::move(ready)),
-      event_(must(event_new(loop.base(), fd, EV_READ | EV_PERSIST, &ReadWatch::on_ready, this),
-                  "a watch")) {
+      event_(
+          new_event(loop.base(), fd, EV_READ | EV_PERSIST, &ReadWatch::on_ready, this).release()) {
   event_add(event_, nullptr);
 }
 

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "net/listener.h"
 #include "tls/digest.h"
+#include "tls/signing_key.h"
 
 namespace leash::proxy {
 namespace {
@@ -86,12 +87,24 @@ base::Result<void> Server::init() {
   issuer_ = std::move(*issuer);
   leaves_ = tls::make_leaf_cache(*issuer_, settings_.limits.leaves);
   if (auto bound = bind(); !bound) return bound;
-  auto log = audit::LogWriter::open({.path = settings_.log, .durability = durability_of(settings_.durability)});
+  auto key = tls::SigningKey::open(settings_.ca_dir);
+  if (!key) return tl::unexpected(key.error());
+  audit::LogWriter::Options options;
+  options.path = settings_.log;
+  options.durability = durability_of(settings_.durability);
+  options.sign = [key = *key](std::string_view bytes) {
+    const tls::Signature signature = key.sign(bytes);
+    return std::string(signature.begin(), signature.end());
+  };
+  options.key_id = key->public_key().id();
+  auto log = audit::LogWriter::open(std::move(options));
   if (!log) return tl::unexpected(log.error());
   log_ = std::move(*log);
+  // Ed25519 is deterministic, so this secret is the same at each start, and equal secrets stay comparable over restarts.
+  const tls::Signature secret = key->sign("leash redaction key v1");
   redactor_ = std::make_unique<audit::Redactor>(
       settings_.keeps_secrets ? audit::Redactor::Secrets::kKeep : audit::Redactor::Secrets::kRedact,
-      tls::random_bytes(32));
+      std::string(secret.begin(), secret.end()));
   policy_ = std::make_unique<config::PolicyFiles>(
       settings_.policy_dir, [this](const config::PolicyFiles::Change& change) { on_policy_change(change); });
   return {};

@@ -208,13 +208,26 @@ class ServerContextImpl final : public ServerContext {
   SslCtxPtr context_;
 };
 
+// OpenSSL 3.0 shows only extensions that it knows; told of these, it keeps their bytes and
+// otherwise ignores them.
+bool show_ech(SSL_CTX* context) {
+  for (unsigned type = kFirstEchExtension; type <= kLastEchExtension; ++type) {
+    if (SSL_extension_supported(type) == 1) continue;
+    if (SSL_CTX_add_custom_ext(context, type, SSL_EXT_CLIENT_HELLO, nullptr, nullptr, nullptr,
+                               nullptr, nullptr) != 1) {
+      return false;
+    }
+  }
+  return true;
+}
+
 }  // namespace
 
 base::Result<std::unique_ptr<ServerContext>> make_server_context(LeafSource& leaves) {
   SslCtxPtr context = make_ssl_ctx(TLS_server_method());
   SSL_CTX* c = context.get();
   const bool is_set =
-      c != nullptr && TicketKeys::use_process_keys(c) &&
+      c != nullptr && TicketKeys::use_process_keys(c) && show_ech(c) &&
       // Leaves are ECDSA, so that is all there is to offer.
       SSL_CTX_set_cipher_list(c,
                               "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
