@@ -68,6 +68,7 @@ struct RequestHead {
   bool is_persistent = true;                       // may the connection go on after this message
   bool expects_continue = false;
   std::string protocol;                            // :protocol of an extended CONNECT (RFC 8441), else ""
+  bool operator==(const RequestHead&) const = default;
 };
 
 struct ResponseHead {
@@ -78,6 +79,7 @@ struct ResponseHead {
   Body body;
   bool is_persistent = true;
   [[nodiscard]] bool is_interim() const { return status >= 100 && status < 200 && status != 101; }
+  bool operator==(const ResponseHead&) const = default;
 };
 
 // What a parser finds, in order: a head, body bytes, the end.
