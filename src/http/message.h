@@ -71,8 +71,8 @@ struct RequestHead {
   bool is_persistent = true;                       // may the connection go on after this message
   bool expects_continue = false;
   std::string upgrade;                             // what goes out asks for this protocol ("websocket"); never set by a parser
-  bool operator==(const RequestHead&) const = default;
   std::string protocol;                            // :protocol of an extended CONNECT (RFC 8441), else ""
+  bool operator==(const RequestHead&) const = default;
 };
 
 struct ResponseHead {
