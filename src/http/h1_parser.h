@@ -16,7 +16,7 @@ using RequestEvent = std::variant<RequestHead, BodyBytes, MessageEnd>;
 using ResponseEvent = std::variant<ResponseHead, BodyBytes, MessageEnd>;
 
 // Requests of one connection, one after the other. CR LF only, token names, no obs-fold, one valid Host (optional in
-// HTTP/1.0 and in CONNECT; where present in CONNECT or absolute-form it must name the same authority: host_mismatch), Content-Length xor
+// HTTP/1.0 and in CONNECT; where present in absolute-form it must name the same authority: host_mismatch; CONNECT's may be any), Content-Length xor
 // Transfer-Encoding, no duplicates, exactly "chunked" (1.1 only), no chunk extensions, no userinfo, no fragment, no bytes above 0x7e in the target.
 // Trailers: token names, framing and routing fields dropped (RFC 9110 s. 6.5.1). After an error the connection is over.
 // Errors have fault client.

@@ -138,7 +138,7 @@ void Session::sniff() {
       start_leg();
       return;
     case Speech::kOther:
-      refuse_tunnel(Refusal{.reason = "not_http", .must_close = true});
+      refuse_tunnel(Refusal{.event = audit::Event::kError, .reason = "not_http", .must_close = true});
       return;
   }
 }
@@ -348,7 +348,10 @@ void Session::on_leg_done(Ending ending) { end(ending); }
 void Session::on_timer() {
   count(services_.shared.metrics.limit_handshake_time);
   if (stage_ == Stage::kSniffing) {
-    refuse_tunnel(Refusal{.reason = "not_http", .detail = "silence after CONNECT", .must_close = true});
+    refuse_tunnel(Refusal{.event = audit::Event::kError,
+                          .reason = "not_http",
+                          .detail = "silence after CONNECT",
+                          .must_close = true});
     return;
   }
   refuse_tunnel(refusal_for(Error{Code::kTlsTimeout, Fault::kClient, "TLS handshake with the client"}));

@@ -1,0 +1,61 @@
+#include <algorithm>
+#include <tuple>
+#include <vector>
+
+#include "config/policy_files.h"
+#include "ctl/commands.h"
+#include "ctl/printable.h"
+#include "ctl/suffixes.h"
+
+namespace leash::ctl {
+namespace {
+
+using config::Finding;
+
+void add_shared_names(const std::shared_ptr<const policy::EntryMap>& entries,
+                      std::vector<Finding>& findings) {
+  if (entries == nullptr) return;
+  for (const auto& [name, of_host] : entries->all()) {
+    for (const policy::Entry& entry : of_host) {
+      const std::string warning = shared_name_warning(entry.host);
+      if (warning.empty()) break;
+      findings.push_back(Finding{entry.file, entry.line, warning, false});
+    }
+  }
+}
+
+std::string counted(std::size_t count, const char* noun) {
+  return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
+}
+
+}  // namespace
+
+int run_lint(const Context& context) {
+  const config::PolicyReading reading = config::read_policy(context.policy_dir());
+  std::vector<Finding> findings = reading.findings;
+  add_shared_names(reading.enforce, findings);
+  add_shared_names(reading.blocklist, findings);
+  if (const auto settings = context.settings(); !settings) {
+    findings.push_back(Finding{"settings", 0, settings.error().detail, true});
+  }
+  std::stable_sort(findings.begin(), findings.end(), [](const Finding& a, const Finding& b) {
+    return std::tie(a.file, a.line) < std::tie(b.file, b.line);
+  });
+  std::size_t errors = 0;
+  for (const Finding& finding : findings) {
+    if (finding.is_error) ++errors;
+    context.out << printable(finding.file) << ':';
+    if (finding.line > 0) context.out << finding.line << ':';
+    context.out << (finding.is_error ? " error: " : " warning: ") << printable(finding.text)
+                << '\n';
+  }
+  if (findings.empty()) {
+    context.out << "no findings\n";
+  } else {
+    context.out << counted(errors, "error") << ", " << counted(findings.size() - errors, "warning")
+                << '\n';
+  }
+  return errors == 0 ? kDone : kFailed;
+}
+
+}  // namespace leash::ctl

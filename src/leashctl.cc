@@ -1,0 +1,42 @@
+// leashctl: the operator's command line.
+#include <unistd.h>
+
+#include <cstdlib>
+#include <exception>
+#include <iostream>
+#include <thread>
+
+#include "ctl/cli.h"
+
+namespace {
+
+std::map<std::string, std::string> environment() {
+  std::map<std::string, std::string> variables;
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+    const std::string text = *entry;
+    const auto equals = text.find('=');
+    if (equals != std::string::npos)
+      variables.emplace(text.substr(0, equals), text.substr(equals + 1));
+  }
+  return variables;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::ios::sync_with_stdio(false);
+  leash::ctl::Context context{std::cout, std::cerr, environment()};
+  const std::string term = context.variable("TERM");
+  context.is_coloured =
+      ::isatty(STDOUT_FILENO) == 1 && term != "dumb" && context.variable("NO_COLOR").empty();
+  context.wait = [] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    return true;
+  };
+  try {
+    return leash::ctl::run(std::move(context), {argv + 1, argv + argc});
+  } catch (const std::exception& error) {
+    std::cerr << "leashctl: " << error.what() << '\n';
+    return leash::ctl::kFailed;
+  }
+}
