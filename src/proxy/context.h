@@ -20,6 +20,7 @@ struct Tunnel {
   std::string sni;         // as the client wrote it; "" before or without TLS
   std::string names;       // "mismatch: ..." where audit mode let differing names pass
   policy::Decision decision;
+  std::uint64_t generation = 0;  // of the policy that allowed it
   std::chrono::steady_clock::time_point start;
   std::uint64_t requests = 0;
   std::uint64_t bytes_up = 0;

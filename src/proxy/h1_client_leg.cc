@@ -218,7 +218,7 @@ void H1ClientLeg::on_timer() {
     }
     return;
   }
-  if (parser_.is_in_head() || (role_ == Role::kProxy && method_.empty())) {
+  if (parser_.is_in_head()) {
     count(services_.shared.metrics.limit_head_time);
     refuse(refusal_for(Error{Code::kTimeout, Fault::kClient, "no whole head in time"}));
     return;

@@ -86,6 +86,8 @@ base::Result<void> Server::init() {
   if (!issuer) return tl::unexpected(issuer.error());
   issuer_ = std::move(*issuer);
   leaves_ = tls::make_leaf_cache(*issuer_, settings_.limits.leaves);
+  // Each worker makes its own; here it is a mistake in the settings that is looked for.
+  if (auto roots = tls::make_client_context(settings_.origin_ca); !roots) return tl::unexpected(roots.error());
   if (auto bound = bind(); !bound) return bound;
   auto key = tls::SigningKey::open(settings_.ca_dir);
   if (!key) return tl::unexpected(key.error());

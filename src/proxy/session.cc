@@ -111,6 +111,7 @@ void Session::on_connect_allowed(Context& context) {
   tunnel_->id = context.id;
   tunnel_->target = context.authority;
   tunnel_->decision = context.decision;
+  tunnel_->generation = context.snapshot->generation;
   tunnel_->start = context.start;
   addresses_ = std::move(context.addresses);
   services_.shared.metrics.tunnels_open.fetch_add(1, std::memory_order_relaxed);
@@ -148,7 +149,8 @@ void Session::start_tls() {
   count(services_.shared.metrics.client_handshakes);
   tls::ServerContext::Options options;
   options.authority = tunnel_->target;
-  options.ticket_scope = client_;
+  // After a change of policy, a name is judged by a full handshake.
+  options.ticket_scope = client_ + " " + std::to_string(tunnel_->generation);
   options.offer_h2 = true;
   options.on_hello = [this](const tls::ClientHello& hello) { return check_hello(hello); };
   options.on_resumed = [this](const base::Result<void>& result) { transport_.resume_tls(result); };
