@@ -1,4 +1,5 @@
-// All that is known about one request (or one CONNECT) while it is decided, carried out and recorded.
+// All that is known about one request (or one CONNECT) while it is decided, carried out and
+// recorded.
 #pragma once
 
 #include <chrono>
@@ -29,12 +30,12 @@ struct Tunnel {
 
 struct Context {
   std::string id;
-  std::string client;              // peer address
-  std::string agent;               // who is held to account: today the client's address
-  Tunnel* tunnel = nullptr;        // its counters grow with the exchange
+  std::string client;        // peer address
+  std::string agent;         // who is held to account: today the client's address
+  Tunnel* tunnel = nullptr;  // its counters grow with the exchange
   bool is_connect = false;
-  std::string scheme;              // "http" or "https"
-  base::Authority authority;       // the canonical one: decided on, dialled, verified, logged
+  std::string scheme;         // "http" or "https"
+  base::Authority authority;  // the canonical one: decided on, dialled, verified, logged
   http::RequestHead head;
   std::chrono::steady_clock::time_point start;
 
@@ -44,7 +45,8 @@ struct Context {
   policy::Decision decision;
   std::vector<base::SocketAddress> addresses;  // checked; what may be dialled
 
-  // scheme://host[:port]path as the original writes it: host and port of the Host field where there is one.
+  // scheme://host[:port]path as the original writes it: host and port of the Host field where there
+  // is one.
   [[nodiscard]] std::string url() const;
 };
 

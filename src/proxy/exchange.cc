@@ -28,7 +28,8 @@ std::size_t capture_bytes(const Services& services) {
 
 bool is_websocket_accepted(const http::ResponseHead& head, const std::string& key) {
   const std::string* accept = head.fields.find("sec-websocket-accept");
-  return head.fields.has_token("upgrade", "websocket") && head.fields.has_token("connection", "upgrade") &&
+  return head.fields.has_token("upgrade", "websocket") &&
+         head.fields.has_token("connection", "upgrade") &&
          head.fields.count("sec-websocket-accept") == 1 && accept != nullptr &&
          *accept == tls::websocket_accept(key);
 }
@@ -52,7 +53,8 @@ void Exchange::start() {
   Shared& shared = services_.shared;
   count(shared.metrics.requests);
   if (context_.tunnel != nullptr) ++context_.tunnel->requests;
-  if (!shared.settings.identity_host.empty() && context_.authority.host.text() == shared.settings.identity_host) {
+  if (!shared.settings.identity_host.empty() &&
+      context_.authority.host.text() == shared.settings.identity_host) {
     context_.head.fields.set("X-Agent-Source", context_.client);
   }
   if (context_.head.body.is_expected()) {
@@ -287,7 +289,8 @@ void Exchange::on_origin_error(base::Error error, bool is_untouched) {
     return;
   }
   drop_origin();
-  if (phase_ == Phase::kDeciding) return;  // a reserved connection died: reach_origin() finds another
+  if (phase_ == Phase::kDeciding)
+    return;  // a reserved connection died: reach_origin() finds another
   if (may_try_again(is_untouched)) {
     was_retried_ = true;
     phase_ = Phase::kDeciding;
@@ -319,8 +322,8 @@ void Exchange::refuse(Refusal refusal) {
   phase_ = Phase::kRefused;
   drop_origin();
   refusal_ = std::move(refusal);
-  const bool wants_body = !request_ended_ && !context_.head.expects_continue && !refusal_->must_close &&
-                          context_.head.body.is_expected();
+  const bool wants_body = !request_ended_ && !context_.head.expects_continue &&
+                          !refusal_->must_close && context_.head.body.is_expected();
   if (!wants_body) {
     answer_refusal();
     return;
@@ -367,7 +370,8 @@ void Exchange::send_answer(const Refusal& refusal) {
 void Exchange::begin_websocket(http::ResponseHead head) {
   if (!websocket_key_ || !is_websocket_accepted(head, *websocket_key_)) {
     drop_origin();
-    fail(refusal_for(base::Error{Code::kUpgradeRefused, Fault::kOrigin, "101 that was not asked for or not proven"}));
+    fail(refusal_for(base::Error{Code::kUpgradeRefused, Fault::kOrigin,
+                                 "101 that was not asked for or not proven"}));
     return;
   }
   response_ = head;
@@ -413,10 +417,12 @@ void Exchange::on_origin_raw_end() {
 
 void Exchange::end_websocket() {
   if (phase_ == Phase::kDone) return;
-  audit::Record record = base_record(audit::Event::kWebsocketClosed, context_, services_.shared.redactor);
+  audit::Record record =
+      base_record(audit::Event::kWebsocketClosed, context_, services_.shared.redactor);
   record.addr = facts_.address.text();
   websocket_->describe(record);
-  record.ms = std::chrono::duration<double, std::milli>(services_.loop.now() - context_.start).count();
+  record.ms =
+      std::chrono::duration<double, std::milli>(services_.loop.now() - context_.start).count();
   services_.shared.log.append(record);
   drop_origin();
   finish(Finish::kClose);
@@ -444,9 +450,15 @@ void Exchange::record_outcome(audit::Record record) {
   outcome_recorded_ = true;
   Metrics& metrics = services_.shared.metrics;
   switch (record.event) {
-    case audit::Event::kAllowed: count(metrics.allowed); break;
-    case audit::Event::kBlocked: count(metrics.blocked); break;
-    default: count(metrics.errors); break;
+    case audit::Event::kAllowed:
+      count(metrics.allowed);
+      break;
+    case audit::Event::kBlocked:
+      count(metrics.blocked);
+      break;
+    default:
+      count(metrics.errors);
+      break;
   }
   if (record.reason == "audit_unavailable") count(metrics.audit_refused);
   count(metrics.bytes_up, bytes_up_);
@@ -459,7 +471,9 @@ void Exchange::record_outcome(audit::Record record) {
 }
 
 void Exchange::fill_transfer(audit::Record& record) {
-  record.ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - context_.start).count();
+  record.ms =
+      std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - context_.start)
+          .count();
   record.bytes_up = bytes_up_;
   record.bytes_down = bytes_down_;
   if (facts_.address.port != 0) record.addr = facts_.address.text();
@@ -476,7 +490,8 @@ void Exchange::fill_bodies(audit::Record& record) {
     }
     const auto decoded = http::decode_body(*encoding, capture.bytes(), http::DecodeLimits{});
     // What does not decode is opaque bytes, never a reason to pass or to fail.
-    if (!decoded) return audit::captured_text(capture.bytes(), is_cut, services_.shared.settings.body_limit_kb);
+    if (!decoded)
+      return audit::captured_text(capture.bytes(), is_cut, services_.shared.settings.body_limit_kb);
     is_cut = is_cut || decoded->is_cut;
     return audit::captured_text(decoded->bytes, is_cut, services_.shared.settings.body_limit_kb);
   };
@@ -514,7 +529,8 @@ void Exchange::on_idle_check() {
     return;
   }
   const auto limit = services_.shared.settings.limits.exchange_idle_time;
-  const auto idle = std::chrono::duration_cast<std::chrono::milliseconds>(services_.loop.now() - last_activity_);
+  const auto idle =
+      std::chrono::duration_cast<std::chrono::milliseconds>(services_.loop.now() - last_activity_);
   if (idle < limit) {
     timer_.start(limit - idle);
     return;
