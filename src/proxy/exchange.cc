@@ -12,6 +12,7 @@ namespace leash::proxy {
 namespace {
 
 using base::Code;
+using base::Error;
 using base::Fault;
 
 // How long the rest of a refused request's body is waited for, so that the log has it.
@@ -197,7 +198,7 @@ void Exchange::on_client_error(base::Error error) {
   client_is_gone_ = error.code == Code::kReset || error.code == Code::kClosedEarly ||
                     error.code == Code::kTlsClient || error.code == Code::kIdleTimeout;
   if (phase_ == Phase::kRaw) {
-    end_websocket();
+    end_websocket(error);
     return;
   }
   if (phase_ == Phase::kRefused) {
@@ -210,7 +211,7 @@ void Exchange::on_client_error(base::Error error) {
 void Exchange::cut(const base::Error& error) {
   if (phase_ == Phase::kDone) return;
   if (phase_ == Phase::kRaw) {
-    end_websocket();
+    end_websocket(error);
     return;
   }
   fail(refusal_for(error));
@@ -233,10 +234,10 @@ void Exchange::recheck(const policy::Snapshot& snapshot) {
   refusal.must_close = true;
   context_.decision = decision;
   if (phase_ == Phase::kRaw) {
-    end_websocket();
+    end_websocket(Error{Code::kBadPolicy, Fault::kProxy, refusal.reason});
     return;
   }
-  fail(std::move(refusal));
+  fail(refusal);
 }
 
 void Exchange::on_response_head(http::ResponseHead head) {
@@ -285,7 +286,7 @@ void Exchange::on_response_end(http::Fields trailers) {
 void Exchange::on_origin_error(base::Error error, bool is_untouched) {
   if (phase_ == Phase::kDone) return;
   if (phase_ == Phase::kRaw) {
-    end_websocket();
+    end_websocket(error);
     return;
   }
   drop_origin();
@@ -337,16 +338,16 @@ void Exchange::answer_refusal() {
   Refusal refusal = std::move(*refusal_);
   refusal_.reset();
   if (!request_ended_ && context_.head.body.is_expected()) refusal.must_close = true;
-  fail(std::move(refusal));
+  fail(refusal);
 }
 
 // The exchange ends without the origin's response, or with a part of it.
-void Exchange::fail(Refusal refusal) {
+void Exchange::fail(const Refusal& refusal) {
   audit::Record record = refusal_record(refusal, context_, services_.shared.redactor);
   if (refusal.event == audit::Event::kBlocked) fill_bodies(record);
   if (intent_recorded_) fill_transfer(record);
   if (head_sent_ && response_) record.status = response_->status;
-  record_outcome(std::move(record));
+  record_outcome(record);
   drop_origin();
   if (head_sent_) {
     client_.abort(base::Error{Code::kClosedEarly, Fault::kOrigin, refusal.reason});
@@ -377,7 +378,7 @@ void Exchange::begin_websocket(http::ResponseHead head) {
   response_ = head;
   record_allowed();
   phase_ = Phase::kRaw;
-  websocket_ = std::make_unique<WebsocketTap>();
+  websocket_ = std::make_unique<WebsocketTap>(head);
   http::prepare_for_client(head);
   head.upgrade = "websocket";
   head_sent_ = true;
@@ -388,7 +389,10 @@ void Exchange::begin_websocket(http::ResponseHead head) {
 void Exchange::on_client_raw(std::string_view bytes) {
   touch();
   if (phase_ != Phase::kRaw || !origin_) return;
-  websocket_->from_client(bytes);
+  if (const auto fine = websocket_->from_client(bytes); !fine) {
+    end_websocket(fine.error());
+    return;
+  }
   bytes_up_ += bytes.size();
   origin_->send_raw(bytes);
   if (origin_ && origin_->queued_bytes() > buffer_bytes(services_)) client_.pause_body();
@@ -397,7 +401,10 @@ void Exchange::on_client_raw(std::string_view bytes) {
 void Exchange::on_origin_raw(std::string_view bytes) {
   touch();
   if (phase_ != Phase::kRaw) return;
-  websocket_->from_origin(bytes);
+  if (const auto fine = websocket_->from_origin(bytes); !fine) {
+    end_websocket(fine.error());
+    return;
+  }
   bytes_down_ += bytes.size();
   client_.send_raw(bytes);
   if (origin_ && client_.queued_bytes() > buffer_bytes(services_)) origin_->pause_body();
@@ -406,24 +413,30 @@ void Exchange::on_origin_raw(std::string_view bytes) {
 void Exchange::on_client_raw_end() {
   client_raw_ended_ = true;
   if (origin_) origin_->finish_raw();
-  if (origin_raw_ended_) end_websocket();
+  if (origin_raw_ended_) end_websocket(std::nullopt);
 }
 
 void Exchange::on_origin_raw_end() {
   origin_raw_ended_ = true;
   client_.finish_raw();
-  if (client_raw_ended_) end_websocket();
+  if (client_raw_ended_) end_websocket(std::nullopt);
 }
 
-void Exchange::end_websocket() {
+// `why`: what cut it; nullopt where both sides have ended it.
+void Exchange::end_websocket(const std::optional<Error>& why) {
   if (phase_ == Phase::kDone) return;
   audit::Record record =
       base_record(audit::Event::kWebsocketClosed, context_, services_.shared.redactor);
+  if (why) record.reason = why->text();
   record.addr = facts_.address.text();
-  websocket_->describe(record);
   record.ms =
-      std::chrono::duration<double, std::milli>(services_.loop.now() - context_.start).count();
+      std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - context_.start)
+          .count();
+  record.bytes_up = bytes_up_;
+  record.bytes_down = bytes_down_;
+  websocket_->describe(record);
   services_.shared.log.append(record);
+  if (why) client_.abort(*why);
   drop_origin();
   finish(Finish::kClose);
 }
@@ -442,10 +455,10 @@ void Exchange::record_allowed() {
     if (const std::string* status = response_->fields.find("grpc-status")) grpc_status_ = *status;
   }
   if (!grpc_status_.empty()) record.extra.emplace_back("grpc_status", grpc_status_);
-  record_outcome(std::move(record));
+  record_outcome(record);
 }
 
-void Exchange::record_outcome(audit::Record record) {
+void Exchange::record_outcome(const audit::Record& record) {
   if (outcome_recorded_) return;
   outcome_recorded_ = true;
   Metrics& metrics = services_.shared.metrics;

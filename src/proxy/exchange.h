@@ -80,12 +80,12 @@ class Exchange final : public ClientEvents, public OriginEvents {
   void answer_refusal();
   void send_answer(const Refusal& refusal);
   void begin_websocket(http::ResponseHead head);
-  void end_websocket();
+  void end_websocket(const std::optional<base::Error>& why);
   [[nodiscard]] bool may_try_again(bool is_untouched) const;
 
-  void fail(Refusal refusal);
+  void fail(const Refusal& refusal);
   void record_allowed();
-  void record_outcome(audit::Record record);
+  void record_outcome(const audit::Record& record);
   void fill_transfer(audit::Record& record);
   void fill_bodies(audit::Record& record);
   void drop_origin();
