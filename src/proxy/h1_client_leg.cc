@@ -288,11 +288,11 @@ void H1ClientLeg::send_raw(std::string_view bytes) { transport_.write(bytes); }
 void H1ClientLeg::finish_raw() { transport_.finish_writing(); }
 
 void H1ClientLeg::resume_body() {
-  if (wants_body_) return;
-  wants_body_ = true;
+  const bool was_wanted = std::exchange(wants_body_, true);
   if (is_raw_) {
+    release_raw();
     steer_reading();
-  } else if (!is_processing_) {
+  } else if (!was_wanted && !is_processing_) {
     process({});
   }
 }

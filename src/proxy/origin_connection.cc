@@ -70,6 +70,10 @@ void OriginConnection::become_ready() {
   owner_.on_ready(*this);
 }
 
+void OriginConnection::settle() {
+  if (!is_shared() && !transport_->is_quiet()) transport_->read_waiting();
+}
+
 bool OriginConnection::is_fit() const {
   return can_open() && transport_->is_open() && (is_shared() || transport_->is_quiet());
 }

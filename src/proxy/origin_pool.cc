@@ -76,6 +76,11 @@ std::unique_ptr<OriginStream> OriginPool::take(const Key& key, const AddressIsFi
     const auto it = ready_.find(key);
     if (it == ready_.end()) return nullptr;
     OriginConnection& connection = *it->second.back();
+    connection.settle();
+    if (const auto again = ready_.find(key);
+        again == ready_.end() || again->second.back() != &connection) {
+      continue;  // it has ended
+    }
     if (connection.is_fit() && is_fit(connection.address())) {
       count(metrics_.origin_reused);
       return open_on(connection, events);
@@ -100,7 +105,7 @@ bool OriginPool::has_ready(const Key& key, const AddressIsFit& is_fit) const {
   const auto it = ready_.find(key);
   return it != ready_.end() &&
          std::any_of(it->second.begin(), it->second.end(), [&](const OriginConnection* c) {
-           return c->is_fit() && is_fit(c->address());
+           return c->can_open() && is_fit(c->address());
          });
 }
 

@@ -72,6 +72,10 @@ class Transport final : public net::Stream::Handler {
   void trim();
   // No byte and no FIN waits in the kernel.
   [[nodiscard]] bool is_quiet() const { return stream_ && stream_->is_quiet(); }
+  // Takes in now what waits there. The handler is called from inside.
+  void read_waiting() {
+    if (stream_) stream_->read_waiting();
+  }
 
  private:
   void on_bytes(std::string_view bytes) override;
