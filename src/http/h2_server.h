@@ -13,7 +13,8 @@ class H2Server final : public H2Session {
     // (RFC 8441) has method "CONNECT" and `protocol` "websocket"; a 2xx head opens it and body
     // bytes are its frames.
     virtual void on_request(std::int32_t stream, RequestHead head, bool ends_here) = 0;
-    // A request against a rule. It has been reset, or answered: 405 for CONNECT. Nothing else comes
+    // A request against a rule. It has been reset, or answered: 405 for CONNECT; or the
+    // connection ended while the request was not whole. Nothing else comes
     // for this stream, and the id means nothing to other methods.
     virtual void on_refused(std::int32_t stream, const base::Error& error) = 0;
   };

@@ -39,6 +39,9 @@ std::vector<nghttp2_nv> to_nv(const HeaderList& list) {
   return out;
 }
 
+// Assignment of an empty string would keep the memory.
+void release(std::string& text) { std::string().swap(text); }
+
 bool is_field_name(std::string_view name) {
   return nghttp2_check_header_name(reinterpret_cast<const std::uint8_t*>(name.data()),
                                    name.size()) != 0;
@@ -260,7 +263,7 @@ struct H2Session::Callbacks {
     s.meter_.data_frame_sent();
     const std::size_t left = stream->queue.size() - stream->queue_at;
     if (left == 0 && stream->queue.capacity() > s.limits_.low_mark_bytes) {
-      stream->queue = std::string();
+      release(stream->queue);
       stream->queue_at = 0;
     } else if (stream->queue_at >= left) {
       stream->queue.erase(0, stream->queue_at);
@@ -387,7 +390,7 @@ std::string& H2Session::output() {
     if (pending_.empty() && (!error_ || streams_.empty())) break;
     dispatch();
   }
-  if (output_.empty() && output_.capacity() > kKeptBytes) output_ = std::string();
+  if (output_.empty() && output_.capacity() > kKeptBytes) release(output_);
   return output_;
 }
 
@@ -460,7 +463,7 @@ void H2Session::reset(std::int32_t id, H2Code code) {
   Stream* stream = find(id);
   if (stream == nullptr || stream->is_reset_by_us) return;
   stream->is_reset_by_us = true;
-  stream->queue = std::string();
+  release(stream->queue);
   stream->queue_at = 0;
   nghttp2_submit_rst_stream(raw(), NGHTTP2_FLAG_NONE, id, static_cast<std::uint32_t>(code));
 }
@@ -506,7 +509,7 @@ void H2Session::abort(const base::Error& error) {
   if (is_aborted_) return;
   is_aborted_ = true;
   is_closing_ = true;
-  output_ = std::string();
+  release(output_);
   dispatch();
   end_all(error);
 }

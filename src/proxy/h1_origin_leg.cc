@@ -109,13 +109,14 @@ void H1OriginLeg::on_bytes(std::string_view bytes) {
     return;
   }
   got_bytes_ = true;
-  while (!bytes.empty() && stream_ != nullptr) {
+  // Also with nothing left: the end of a body whose last byte has come is an event of its own.
+  while (stream_ != nullptr) {
     if (is_raw_) {
-      stream_->events()->on_origin_raw(bytes);
+      if (!bytes.empty()) stream_->events()->on_origin_raw(bytes);
       return;
     }
     if (response_ended_) {
-      is_persistent_ = false;
+      if (!bytes.empty()) is_persistent_ = false;
       return;
     }
     auto event = parser_.next(bytes);
@@ -124,8 +125,10 @@ void H1OriginLeg::on_bytes(std::string_view bytes) {
       return;
     }
     if (!*event) return;
-    // Known before the end is told, since that frees the stream: bytes behind a response end the connection.
-    if (std::holds_alternative<http::MessageEnd>(**event) && !is_raw_ && !bytes.empty()) is_persistent_ = false;
+    // Known before the end is told, since that frees the stream: bytes behind a response end the
+    // connection.
+    if (std::holds_alternative<http::MessageEnd>(**event) && !is_raw_ && !bytes.empty())
+      is_persistent_ = false;
     deliver(std::move(**event));
   }
 }

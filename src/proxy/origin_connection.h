@@ -1,4 +1,5 @@
-// One connection to an origin: dialled, with TLS where the scheme wants it, then carrying exchanges.
+// One connection to an origin: dialled, with TLS where the scheme wants it, then carrying
+// exchanges.
 #pragma once
 
 #include <memory>
@@ -28,17 +29,19 @@ class OriginConnection final : public Transport::Handler, public OriginLeg::Owne
   };
   class Owner {
    public:
-    virtual void on_connected(OriginConnection& connection) = 0;                  // TCP is up
-    virtual void on_ready(OriginConnection& connection) = 0;                      // may carry an exchange
-    virtual void on_failed(OriginConnection& connection, base::Error error) = 0;  // never became ready
-    virtual void on_free(OriginConnection& connection) = 0;                       // may carry another one
-    virtual void on_gone(OriginConnection& connection) = 0;                       // is closed, or idle for too long
+    virtual void on_connected(OriginConnection& connection) = 0;  // TCP is up
+    virtual void on_ready(OriginConnection& connection) = 0;      // may carry an exchange
+    virtual void on_failed(OriginConnection& connection,
+                           base::Error error) = 0;           // never became ready
+    virtual void on_free(OriginConnection& connection) = 0;  // may carry another one
+    virtual void on_gone(OriginConnection& connection) = 0;  // is closed, or idle for too long
 
    protected:
     ~Owner() = default;
   };
 
-  OriginConnection(net::Loop& loop, tls::ClientContext& tls, const config::Limits& limits, Key key, Owner& owner);
+  OriginConnection(net::Loop& loop, tls::ClientContext& tls, const config::Limits& limits, Key key,
+                   Owner& owner);
   ~OriginConnection();
   OriginConnection(const OriginConnection&) = delete;
   OriginConnection& operator=(const OriginConnection&) = delete;

@@ -164,7 +164,8 @@ void Transport::on_eof() {
   if (ended_) return;
   ended_ = true;
   if (engine_ && !engine_->is_established()) {
-    fail(base::Error{base::Code::kClosedEarly, base::Fault::kClient, "closed during the TLS handshake"});
+    fail(base::Error{base::Code::kClosedEarly, base::Fault::kClient,
+                     "closed during the TLS handshake"});
     return;
   }
   handler_->on_eof(engine_ ? End::kTruncated : End::kClean);

@@ -47,7 +47,8 @@ class Transport final : public net::Stream::Handler {
   // A handshake that waited for its leaf goes on.
   void resume_tls(const base::Result<void>& result);
 
-  // Collected, and sent at the end of this loop turn: a head and its body share a record and a system call.
+  // Collected, and sent at the end of this loop turn: a head and its body share a record and a
+  // system call.
   void write(std::string_view plain);
   // Sends now what write() has collected.
   void flush();
@@ -58,7 +59,8 @@ class Transport final : public net::Stream::Handler {
 
   // Ends our direction after what is queued.
   void finish_writing();
-  // Sends what is queued, ends our direction, and closes once the peer has it. No callbacks any more.
+  // Sends what is queued, ends our direction, and closes once the peer has it. No callbacks any
+  // more.
   void close_gently();
   // At once, no callbacks any more.
   void close();

@@ -130,7 +130,9 @@ class Leash:
         self.spawn()
         wait_until(lambda: (self.address and self.admin) or self.process.poll() is not None, self._why)
         self._drain.join(0.5 if self.process.poll() is not None else 0)
-        assert self.address and self.admin, f"leash did not start (exit code {self.process.poll()}): {self.stderr()}"
+        if not (self.address and self.admin):
+            code, self.process = self.process.poll(), None
+            raise AssertionError(f"leash did not start (exit code {code}): {self.stderr()}")
         if self.log_tmpfs:  # a mount that only leash's namespace has
             self.log = Log(f"/proc/{self.pid}/root{self.log_path}")
         return self
