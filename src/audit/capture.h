@@ -14,6 +14,7 @@ namespace leash::audit {
 class CaptureBudget {
  public:
   explicit CaptureBudget(std::size_t bytes) : left_(static_cast<std::int64_t>(bytes)) {}
+  // All of `bytes` or nothing.
   [[nodiscard]] bool take(std::size_t bytes);
   void give(std::size_t bytes);
 
@@ -21,7 +22,8 @@ class CaptureBudget {
   std::atomic<std::int64_t> left_;
 };
 
-// Collects the raw bytes of one body up to a limit and gives them back to the budget when destroyed.
+// Collects the raw bytes of one body up to a limit and gives them back to the budget when
+// destroyed.
 class Capture {
  public:
   Capture(CaptureBudget& budget, std::size_t limit_bytes);
@@ -35,14 +37,19 @@ class Capture {
   [[nodiscard]] bool is_cut() const { return total_ > bytes_.size(); }
 
  private:
+  bool make_room(std::size_t size);
+
   CaptureBudget* budget_;
   std::size_t limit_;
   std::string bytes_;
   std::uint64_t total_ = 0;
+  std::size_t taken_ = 0;  // from the budget
 };
 
-// What the log shows of a decoded body: nothing for an empty one; valid UTF-8 cut to `limit_kb` * 1024 code points; else "[binary, N bytes]". `is_cut` says that
-// `bytes` is only a beginning (then an unfinished code point at its end does not make it binary).
+// What the log shows of a decoded body: nothing for an empty one (but "" for one of which nothing
+// could be kept); valid UTF-8 cut to `limit_kb` * 1024 code points; else "[binary, N bytes]".
+// `is_cut` says that `bytes` is only a beginning (then an unfinished code point at its end does not
+// make it binary).
 struct CapturedText {
   std::optional<std::string> text;
   bool is_truncated = false;

@@ -24,6 +24,7 @@ struct Finding {
 struct PolicyReading {
   std::shared_ptr<const policy::EntryMap> enforce;    // null: broken as a whole, or missing
   std::shared_ptr<const policy::EntryMap> blocklist;
+  std::vector<std::shared_ptr<const policy::HostSet>> block_lists;  // those that could be read
   std::optional<policy::Mode> mode;                   // nullopt: missing or unreadable; a wrong word is enforce
   std::vector<Finding> findings;
 };
@@ -49,8 +50,10 @@ class PolicyFiles {
   };
 
   // Reads all three files. Never fails: broken or missing at start means enforce with no rules. `on_change` is called, under no lock, on the thread
-  // that noticed, once for each effective change of the snapshot or of the findings.
-  PolicyFiles(std::string dir, std::function<void(const Change&)> on_change);
+  // that noticed, once for each effective change of the snapshot or of the findings, in order; never for the first reading. Mode blocklist without a
+  // usable blocklist (nor an earlier one) is enforced as enforce. `clock` is for tests.
+  using SteadyClock = std::function<std::chrono::steady_clock::time_point()>;
+  PolicyFiles(std::string dir, std::function<void(const Change&)> on_change, SteadyClock clock = {});
   ~PolicyFiles();
 
   // Stats each file (inode, size, nanosecond mtime and ctime), reads what differs. A broken file keeps the last good state. Regular files only, at most 64 MiB,

@@ -59,4 +59,7 @@ struct ParsedSettings {
 [[nodiscard]] base::Result<ParsedSettings> parse_settings(int argc, const char* const* argv,
                                                           const std::map<std::string, std::string>& env);
 
+// What --help prints: each setting with its flag, environment variable, key in leash.yaml and default.
+[[nodiscard]] std::string settings_help();
+
 }  // namespace leash::config

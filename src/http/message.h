@@ -48,6 +48,9 @@ enum class Framing { kNone, kLength, kChunked, kUntilClose };
 struct Body {
   Framing framing = Framing::kNone;
   std::uint64_t length = 0;  // kLength only; kLength with 0 is written as Content-Length: 0
+  [[nodiscard]] bool is_expected() const {
+    return framing != Framing::kNone && !(framing == Framing::kLength && length == 0);
+  }
   bool operator==(const Body&) const = default;
 };
 
@@ -67,8 +70,9 @@ struct RequestHead {
   Body body;
   bool is_persistent = true;                       // may the connection go on after this message
   bool expects_continue = false;
-  std::string protocol;                            // :protocol of an extended CONNECT (RFC 8441), else ""
+  std::string upgrade;                             // what goes out asks for this protocol ("websocket"); never set by a parser
   bool operator==(const RequestHead&) const = default;
+  std::string protocol;                            // :protocol of an extended CONNECT (RFC 8441), else ""
 };
 
 struct ResponseHead {
@@ -78,6 +82,7 @@ struct ResponseHead {
   Fields fields;
   Body body;
   bool is_persistent = true;
+  std::string upgrade;                             // with 101 only; never set by a parser
   [[nodiscard]] bool is_interim() const { return status >= 100 && status < 200 && status != 101; }
   bool operator==(const ResponseHead&) const = default;
 };

@@ -12,23 +12,30 @@
 
 namespace leash::net {
 
-// Binds and listens with SO_REUSEPORT, so that each worker has one for the same address.
-// Errors: io ("cannot listen on 127.0.0.1:8080: address already in use"). `bound` tells the port the kernel chose.
-// `probe` refuses an address that some other process already listens on even with SO_REUSEPORT set (the first
-// listener of an address is bound exclusively for a moment): a second leash on the port is an error, not a share.
+// Binds and listens with SO_REUSEPORT, so that each worker has one for the same address. kYes is
+// for the first listener of an address: it refuses one that some other process listens on, even if
+// that one shares its port (a second leash on the port is an error, not a share). `address` tells
+// the port the kernel chose. An IPv6 wildcard takes IPv6 only. Errors: io ("cannot listen on
+// 127.0.0.1:8080: Address already in use").
 struct Bound {
   base::Fd fd;
   base::SocketAddress address;
 };
 enum class Exclusive { kYes, kNo };
-[[nodiscard]] base::Result<Bound> listen_tcp(const base::SocketAddress& address, Exclusive exclusive);
-// Removes a stale socket file first (one that refuses connections); mode 0660. Errors: io.
+[[nodiscard]] base::Result<Bound> listen_tcp(const base::SocketAddress& address,
+                                             Exclusive exclusive);
+// Removes a stale socket file first (one that refuses connections); mode 0660, never wider for a
+// moment. Errors: io, also where something else than a socket has that path, and where somebody
+// still answers there.
 [[nodiscard]] base::Result<base::Fd> listen_unix(const std::string& path);
 
 class Listener {
  public:
   using Accept = std::function<void(base::Fd fd, const base::SocketAddress& peer)>;
-  // Accepts until destroyed. Out of descriptors (EMFILE, ENFILE): sheds by closing, backs off for 100 ms, and goes on.
+  // Accepts until destroyed. Out of descriptors (EMFILE, ENFILE): sheds by closing, backs off for
+  // 100 ms, and goes on. The callback gets a non-blocking descriptor and may destroy the listener.
+  // `peer` is 0.0.0.0:0 on a unix socket; an IPv4 peer never comes as a mapped IPv6 address. `fd`
+  // must be non-blocking (that of listen_tcp and listen_unix is).
   Listener(Loop& loop, base::Fd fd, Accept accept);
   ~Listener();
   Listener(const Listener&) = delete;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <memory>
 
@@ -17,22 +18,34 @@ class Loop {
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
 
-  // Runs until stop().
+  // Runs until stop(). May be called again afterwards.
   void run();
+  // Waits for at least one event, handles what is ready, and returns. For tests and for shutting
+  // down.
+  void turn();
   // From any thread.
   void stop();
-  // Runs `task` on the loop's thread, in order of posting. From any thread. Tasks posted after the loop
-  // has ended are dropped with the loop.
+  // Runs `task` on the loop's thread, in order of posting. From any thread. Tasks posted after the
+  // loop has ended are dropped with the loop.
   void post(std::function<void()> task);
-  // Runs `task` after the present callback has returned. The loop's thread only.
+  // Runs `task` after the present callback has returned, without a system call; what a deferred
+  // task defers waits until the loop has looked at its descriptors again. The loop's thread only.
+  // Nothing cancels a task: use a Timer with no delay where the object that it speaks of may be
+  // gone by then.
   void defer(std::function<void()> task);
-  // Destroys `dead` after the present callback has returned: nobody is destroyed inside its own callback.
+  // Destroys `dead` after the present callback has returned: nobody is destroyed inside its own
+  // callback. What was deferred before runs first.
   template <class T>
   void bury(std::unique_ptr<T> dead) {
     if (dead) bury_shared(std::shared_ptr<void>(std::move(dead)));
   }
 
-  // Cached once a loop turn; good for deadlines.
+  // Keeps an object that has no owner left (a stream that closes gently) until release(), which
+  // buries it, or until the loop ends.
+  void keep(std::shared_ptr<void> object);
+  void release(const void* object);
+
+  // Monotonic; good for deadlines.
   [[nodiscard]] std::chrono::steady_clock::time_point now() const;
   [[nodiscard]] event_base* base() const { return base_; }
   // One buffer of kReadBufferBytes that every Stream of this loop reads into.
@@ -46,7 +59,9 @@ class Loop {
   event_base* base_ = nullptr;
 };
 
-// Fires once, `delay` after start(); start() again moves it. Not running when made.
+// Fires once, `delay` after start() and never earlier; start() again moves it (to move it later
+// costs no more than a look at the clock). Not running when made. The callback may start or stop
+// it, not destroy it.
 class Timer {
  public:
   Timer(Loop& loop, std::function<void()> fire);
@@ -60,11 +75,19 @@ class Timer {
 
  private:
   static void on_fire(int, short, void* self) noexcept;
+  void fire();
+  void arm(std::chrono::steady_clock::time_point now);
+  Loop& loop_;
   std::function<void()> fire_;
+  std::chrono::steady_clock::time_point deadline_;
+  std::chrono::steady_clock::time_point armed_for_;  // never after deadline_ while both run
+  bool is_running_ = false;
+  bool is_armed_ = false;
   event* event_ = nullptr;
 };
 
-// Calls `ready` whenever the descriptor is readable. Does not own it.
+// Calls `ready` whenever the descriptor is readable (level-triggered). Does not own it; the
+// descriptor must outlive the watch. The callback must not destroy it.
 class ReadWatch {
  public:
   ReadWatch(Loop& loop, int fd, std::function<void()> ready);

@@ -1,7 +1,10 @@
-// A connected non-blocking socket: bytes in by callback, bytes out through a queue with a high-water mark.
+// A connected non-blocking socket: bytes in by callback, bytes out through a queue with a
+// high-water mark.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -16,12 +19,14 @@ class Stream {
  public:
   class Handler {
    public:
-    // Bytes read; the view dies with the call. The handler may pause, write, or close the stream inside any
-    // of these, but must not destroy it (Loop::bury does that later).
+    // Bytes read; the view dies with the call. The handler may pause, write, or close the stream
+    // inside any of these, but must not destroy it (Loop::bury does that later).
     virtual void on_bytes(std::string_view bytes) = 0;
     // The peer has ended its direction. Called once; writing still works.
     virtual void on_eof() = 0;
-    // The connection is dead (reset, write error). Called at most once, nothing after it.
+    // The connection is dead: reset, with the system's words for it. Called at most once, nothing
+    // after it, and the stream is closed by then. What the peer had sent before is handed over
+    // first where reading is on.
     virtual void on_error(base::Error error) = 0;
     // The queue has become empty after write() had to queue something.
     virtual void on_drained() = 0;
@@ -30,8 +35,9 @@ class Stream {
     ~Handler() = default;
   };
 
-  // Takes the descriptor (made non-blocking, TCP_NODELAY set where it is TCP). Reading starts paused.
-  Stream(Loop& loop, base::Fd fd, Handler& handler);
+  // Takes the descriptor (made non-blocking, TCP_NODELAY set where it is TCP). Reading starts
+  // paused. `peer` is the fault that on_error gives its errors.
+  Stream(Loop& loop, base::Fd fd, Handler& handler, base::Fault peer = base::Fault::kOrigin);
   ~Stream();
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
@@ -44,15 +50,17 @@ class Stream {
   void write(std::string_view bytes);
   [[nodiscard]] std::size_t queued_bytes() const;
 
+  // While reading is paused a dead peer goes unnoticed until the next resume or write.
   void pause_reading();
   void resume_reading();
   [[nodiscard]] bool is_reading() const;
 
-  // Half-closes once the queue is empty.
+  // Half-closes once the queue is empty; what is written after this call is dropped.
   void finish_writing();
-  // Closes once the queue is empty and the peer has taken it (or `grace` has passed, or it resets): FIN,
-  // then what still comes is thrown away, so that an answer is not lost to a RST. No callbacks any more.
-  // The stream goes on by itself; the owner may be destroyed. `stream` must not be used afterwards.
+  // Closes once the queue is empty and the peer has taken it (or `grace` has passed, or it resets):
+  // FIN, then what still comes is thrown away, so that an answer is not lost to a RST. No callbacks
+  // any more. The stream goes on by itself; the owner may be destroyed. `stream` must not be used
+  // afterwards.
   static void close_gently(std::unique_ptr<Stream> stream, std::chrono::milliseconds grace);
   // At once. No callbacks any more.
   void close();
@@ -62,7 +70,8 @@ class Stream {
   // Bytes of the payload read and written since the start.
   [[nodiscard]] std::uint64_t bytes_in() const;
   [[nodiscard]] std::uint64_t bytes_out() const;
-  // Without reading a byte: has the peer closed, or sent something? What a pool asks of an idle connection.
+  // Without reading a byte: has the peer closed, or sent something? What a pool asks of an idle
+  // connection.
   [[nodiscard]] bool is_quiet() const;
 
  private:

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -11,11 +12,14 @@
 
 #include "base/authority.h"
 #include "base/ip_address.h"
+#include "policy/host_set.h"
 
 namespace leash::policy {
 
 enum class Mode { kEnforce, kAudit, kBlocklist };
 [[nodiscard]] std::string_view word(Mode mode);  // "enforce", ...
+// Case-sensitive, nothing around it; nullopt for every other text.
+[[nodiscard]] std::optional<Mode> parse_mode(std::string_view text);
 
 enum class TlsMode { kIntercept, kSplice };
 
@@ -25,6 +29,7 @@ enum class Health { kGood, kFaulty };
 struct PathRule {
   std::string method;  // upper case; "" for any
   std::string prefix;  // raw, begins with '/'
+  bool operator==(const PathRule&) const = default;
 };
 
 struct Entry {
@@ -42,6 +47,10 @@ struct Entry {
   [[nodiscard]] bool covers_port(std::uint16_t port) const;
 };
 
+// The names under which a host is looked up, best first: the host itself, then its parent domains that have at least two labels
+// (none for an IP literal). The views live as long as `host`.
+[[nodiscard]] std::vector<std::string_view> lookup_names(const base::Host& host);
+
 // Entries of one file by canonical host; several entries of one host add up.
 class EntryMap {
  public:
@@ -50,6 +59,9 @@ class EntryMap {
   // the first host found is final. Entries expired at `now` do not exist. Costs the number of labels.
   [[nodiscard]] std::vector<const Entry*> find(const base::Host& host,
                                                std::chrono::system_clock::time_point now) const;
+  // Those of exactly this name that exist at `now`.
+  [[nodiscard]] std::vector<const Entry*> at(std::string_view name,
+                                             std::chrono::system_clock::time_point now) const;
   [[nodiscard]] std::size_t size() const { return count_; }
   [[nodiscard]] const std::unordered_map<std::string, std::vector<Entry>>& all() const { return entries_; }
 
@@ -63,6 +75,8 @@ struct Snapshot {
   Mode mode = Mode::kEnforce;
   std::shared_ptr<const EntryMap> enforce;    // never null
   std::shared_ptr<const EntryMap> blocklist;  // never null
+  // Plain host lists that the blocklist names: each host as a block entry for all ports. No null pointers.
+  std::vector<std::shared_ptr<const HostSet>> block_lists;
 };
 
 }  // namespace leash::policy

@@ -1,6 +1,8 @@
 // The interception CA on disk: made at first start, or the one that agents already trust.
 #pragma once
 
+#include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -14,20 +16,26 @@ namespace leash::tls {
 class Issuer {
  public:
   virtual ~Issuer() = default;
-  // DESIGN.md's profile: the process-wide P-256 leaf key, one exact SAN, 128-bit random serial, SKI, AKI, EKU
-  // serverAuth, from one hour ago, seven days at most and never past the CA.
+  // DESIGN.md's profile: the process-wide P-256 leaf key, one exact SAN, 128-bit random serial,
+  // SKI, AKI, EKU serverAuth, from one hour ago, seven days at most and never past the CA.
   [[nodiscard]] virtual base::Result<std::shared_ptr<const Leaf>> issue(const base::Host& host) = 0;
   [[nodiscard]] virtual const std::string& certificate_pem() const = 0;
   // SHA-256, "AB:CD:...".
   [[nodiscard]] virtual std::string fingerprint() const = 0;
+  // The public file for agents to trust.
   [[nodiscard]] virtual const std::string& certificate_path() const = 0;
 };
 
-// Opens `dir`/leash-ca-key.pem and leash-ca-cert.pem, or mitmproxy-ca.pem (key and certificate in one file); with
-// none of them makes an ECDSA P-256 CA (files 0600 and 0644, put in place whole). Errors: bad_key_file, with the
-// `chmod` line to run where the key's mode is wider than 0600 or its owner is not us; io.
+// Opens `dir`/leash-ca-key.pem and leash-ca-cert.pem, or mitmproxy-ca.pem (key and certificate in
+// one file); with none of them makes an ECDSA P-256 CA (files 0600 and 0644, put in place whole),
+// and `dir` (0700) where there is none. A key without its certificate gets a new one; beside
+// mitmproxy-ca.pem the public mitmproxy-ca-cert.pem is written where it is missing. Errors:
+// bad_key_file, with the `chmod` line to run where the key's mode is wider than 0600, or where its
+// owner is neither us nor root, the two do not belong together, or the certificate is no CA's or
+// out of its time; io.
 [[nodiscard]] base::Result<std::unique_ptr<Issuer>> open_issuer(const std::string& dir);
-// The certificate alone, for leashctl: never touches the key, never makes one.
+// The certificate alone, for leashctl: never touches the key, never makes one. Errors: io where
+// there is none yet, bad_key_file where it cannot be read as one.
 struct CaCertificate {
   std::string path;
   std::string pem;
@@ -37,8 +45,11 @@ struct CaCertificate {
 };
 [[nodiscard]] base::Result<CaCertificate> read_ca_certificate(const std::string& dir);
 
-// A bounded LRU in front of an issuer, keyed by the canonical host; mints one at a time per name; renews a leaf that has less than a
-// day to go. Thread-safe (shared by the workers).
-[[nodiscard]] std::unique_ptr<LeafSource> make_leaf_cache(Issuer& issuer, std::size_t max_leaves);
+// A bounded LRU in front of an issuer, keyed by the canonical host; mints one at a time per name;
+// renews a leaf that has less than a day to go. Thread-safe (shared by the workers); `done` always
+// runs inside the call. `now`: the system's clock where empty; also thread-safe.
+using LeafClock = std::function<std::chrono::system_clock::time_point()>;
+[[nodiscard]] std::unique_ptr<LeafSource> make_leaf_cache(Issuer& issuer, std::size_t max_leaves,
+                                                          LeafClock now = {});
 
 }  // namespace leash::tls

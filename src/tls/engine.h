@@ -1,4 +1,5 @@
-// One TLS connection without a socket: ciphertext in and out, plaintext in and out (OpenSSL over memory BIOs).
+// One TLS connection without a socket: ciphertext in and out, plaintext in and out (OpenSSL over
+// memory BIOs).
 #pragma once
 
 #include <chrono>
@@ -16,10 +17,10 @@ namespace leash::tls {
 
 // What the handshake agreed on.
 struct Session {
-  std::string alpn;               // "", "h2" or "http/1.1"
-  std::string version;            // "TLSv1.3"
+  std::string alpn;     // "", "h2" or "http/1.1"
+  std::string version;  // "TLSv1.3"
   std::string cipher;
-  std::string origin_cert_sha256; // lower-case hex; client-side engines only
+  std::string origin_cert_sha256;  // lower-case hex; client-side engines only
   bool was_resumed = false;
 };
 
@@ -27,9 +28,10 @@ class Engine {
  public:
   virtual ~Engine() = default;
 
-  // Takes bytes from the peer and appends what they decrypt to to `plain`. Handshake bytes to send collect in
-  // output(). Errors: tls_client or tls_server (by the side that this engine talks to) with OpenSSL's reason or the
-  // certificate problem ("certificate has expired"); after an error output() still holds the alert to send.
+  // Takes bytes from the peer and appends what they decrypt to to `plain`. Handshake bytes to send
+  // collect in output(). Errors: tls_client or tls_server (by the side that this engine talks to)
+  // with OpenSSL's reason or the certificate problem ("certificate has expired"); after an error
+  // output() still holds the alert to send.
   [[nodiscard]] virtual base::Result<void> receive(std::string_view cipher, std::string& plain) = 0;
   // Encrypts into output(). Only after is_established().
   [[nodiscard]] virtual base::Result<void> send(std::string_view plain) = 0;
@@ -47,8 +49,8 @@ class Engine {
   virtual void trim() = 0;
 };
 
-class Leaf;          // leaf certificate with its key, ready for use; immutable
-class LeafSource {   // where the client side's leaves come from; asynchronous by interface
+class Leaf;         // leaf certificate with its key, ready for use; immutable
+class LeafSource {  // where the client side's leaves come from; asynchronous by interface
  public:
   using Done = std::function<void(base::Result<std::shared_ptr<const Leaf>>)>;
   virtual ~LeafSource() = default;
@@ -56,41 +58,47 @@ class LeafSource {   // where the client side's leaves come from; asynchronous b
   virtual void leaf_for(const base::Host& host, Done done) = 0;
 };
 
-// Everything shared by the client-side connections of one worker: one SSL_CTX, its tickets, its leaf source.
+// Everything shared by the client-side connections of one worker: one SSL_CTX, its tickets, its
+// leaf source.
 class ServerContext {
  public:
   virtual ~ServerContext() = default;
 
   struct Options {
-    // The authority that policy allowed: the only name that gets a leaf here, and what tickets are bound to
-    // (a ticket of another authority or of another `ticket_scope` means a full handshake).
+    // The authority that policy allowed: the only name that gets a leaf here, and what tickets are
+    // bound to (a ticket of another authority or of another `ticket_scope` means a full handshake).
     base::Authority authority;
-    std::string ticket_scope;   // the agent and the policy's generation
+    std::string ticket_scope;  // the agent and the policy's generation
     bool offer_h2 = false;
-    // Called once, when the ClientHello is read and before anything is sent, with what it says; an error ends
-    // the handshake with unrecognized_name (Code::kNameMismatch) or access_denied.
+    // Called once, when the ClientHello is read and before anything is sent, with what it says; an
+    // error ends the handshake with unrecognized_name (Code::kNameMismatch) or access_denied.
     std::function<base::Result<void>(const ClientHello&)> on_hello;
-    // A handshake that had to wait for its leaf goes on: the owner sends output() and looks at is_established().
+    // A handshake that had to wait for its leaf goes on: the owner sends output() and looks at
+    // is_established().
     std::function<void(base::Result<void>)> on_resumed;
   };
   [[nodiscard]] virtual std::unique_ptr<Engine> accept(Options options) = 0;
 };
 [[nodiscard]] base::Result<std::unique_ptr<ServerContext>> make_server_context(LeafSource& leaves);
 
-// Everything shared by the origin-side connections of one worker: trust store, session cache (bounded LRU by authority and scope).
+// Everything shared by the origin-side connections of one worker: trust store, session cache
+// (bounded LRU by authority and scope).
 class ClientContext {
  public:
   virtual ~ClientContext() = default;
 
   struct Options {
-    // SNI (DNS names only) and the name or address that the certificate must be for; the chain is verified against the store, time included.
+    // SNI (DNS names only) and the name or address that the certificate must be for; the chain is
+    // verified against the store, time included.
     base::Authority authority;
     std::string session_scope;  // the agent: sessions are not shared between agents
     bool offer_h2 = false;
   };
   [[nodiscard]] virtual std::unique_ptr<Engine> connect(Options options) = 0;
 };
-// `extra_roots`: a PEM file added to the system store, "" for none. Errors: bad_config naming the file.
-[[nodiscard]] base::Result<std::unique_ptr<ClientContext>> make_client_context(const std::string& extra_roots);
+// `extra_roots`: a PEM file added to the system store, "" for none. Errors: bad_config naming the
+// file.
+[[nodiscard]] base::Result<std::unique_ptr<ClientContext>> make_client_context(
+    const std::string& extra_roots);
 
 }  // namespace leash::tls

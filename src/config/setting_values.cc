@@ -1,0 +1,127 @@
+#include "config/setting_values.h"
+
+#include <algorithm>
+
+#include "base/authority.h"
+#include "base/text.h"
+
+namespace leash::config {
+namespace {
+
+tl::unexpected<base::Error> refuse(std::string text) {
+  return base::fail(base::Code::kBadConfig, base::Fault::kProxy, std::move(text));
+}
+
+std::string quoted(std::string_view text) {
+  std::string out("'");
+  for (const char c : text.substr(0, 200)) {
+    const auto byte = static_cast<unsigned char>(c);
+    out.push_back(byte < 0x20 || byte == 0x7f ? '?' : c);
+  }
+  return out.append("'");
+}
+
+}  // namespace
+
+base::Result<std::vector<base::SocketAddress>> parse_listen(const std::vector<std::string>& texts) {
+  std::vector<base::SocketAddress> out;
+  for (const std::string& text : texts) {
+    const auto address = base::SocketAddress::parse(text);
+    if (!address) return refuse(quoted(text) + " is not ADDR:PORT");
+    for (const auto& other : out) {
+      if (other == *address && address->port != 0) return refuse(quoted(text) + " appears twice");
+    }
+    out.push_back(*address);
+  }
+  if (out.empty()) return refuse("at least one ADDR:PORT is needed");
+  return out;
+}
+
+base::Result<std::string> parse_admin(std::string_view text) {
+  const std::string out(text);
+  if (text == "off") return out;
+  if (text.starts_with("unix:")) {
+    const std::string_view path = text.substr(5);
+    // sun_path holds 108 bytes with its NUL.
+    if (!path.starts_with('/') || path.size() > 107) {
+      return refuse(quoted(text) + ": the path must be absolute and at most 107 bytes long");
+    }
+    return out;
+  }
+  if (!base::SocketAddress::parse(text)) {
+    return refuse(quoted(text) + " is not ADDR:PORT, unix:PATH or off");
+  }
+  return out;
+}
+
+base::Result<std::vector<base::Network>> parse_networks(const std::vector<std::string>& texts) {
+  std::vector<base::Network> out;
+  for (const std::string& text : texts) {
+    const auto network = base::Network::parse(text);
+    if (!network) return refuse(quoted(text) + " is not a network such as 10.0.0.0/8");
+    out.push_back(*network);
+  }
+  return out;
+}
+
+base::Result<std::size_t> parse_count(std::string_view text, std::size_t least, std::size_t most) {
+  const auto value = base::parse_decimal(text, most);
+  if (!value || *value < least) {
+    return refuse(quoted(text) + " is not a number from " + std::to_string(least) + " to " +
+                  std::to_string(most));
+  }
+  return static_cast<std::size_t>(*value);
+}
+
+base::Result<std::chrono::milliseconds> parse_duration(std::string_view text) {
+  struct Unit {
+    std::string_view name;
+    std::chrono::milliseconds length;
+  };
+  constexpr Unit kUnits[] = {{"ms", std::chrono::milliseconds(1)},
+                             {"s", std::chrono::seconds(1)},
+                             {"min", std::chrono::minutes(1)},
+                             {"h", std::chrono::hours(1)}};
+  constexpr std::chrono::milliseconds kLongest = std::chrono::hours(24);
+  const auto digits = std::min(text.find_first_not_of("0123456789"), text.size());
+  const auto value = base::parse_decimal(text.substr(0, digits), 1'000'000'000);
+  for (const Unit& unit : kUnits) {
+    if (!value || text.substr(digits) != unit.name) continue;
+    const auto out = unit.length * static_cast<std::int64_t>(*value);
+    if (out > kLongest) break;
+    return out;
+  }
+  return refuse(quoted(text) + " is not a time such as 500ms, 10s, 15min or 2h (at most 24h)");
+}
+
+base::Result<std::string> parse_file_path(std::string_view text) {
+  if (text.empty()) return refuse("an empty path");
+  for (const char c : text) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
+      return refuse(quoted(text) + " holds control characters");
+    }
+  }
+  return std::string(text);
+}
+
+base::Result<std::string> parse_identity_host(std::string_view text) {
+  text = base::trim(text);
+  if (text.empty()) return std::string();
+  const auto host = base::Host::parse_lenient(text);
+  if (!host) return refuse(quoted(text) + " is not a host");
+  return host->text();
+}
+
+std::vector<std::string> split_words(std::string_view text) {
+  std::vector<std::string> out;
+  while (true) {
+    const auto begin = text.find_first_not_of(", \t\r\n");
+    if (begin == std::string_view::npos) return out;
+    text.remove_prefix(begin);
+    const auto end = std::min(text.find_first_of(", \t\r\n"), text.size());
+    out.emplace_back(text.substr(0, end));
+    text.remove_prefix(end);
+  }
+}
+
+}  // namespace leash::config

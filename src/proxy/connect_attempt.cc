@@ -1,0 +1,79 @@
+#include "proxy/connect_attempt.h"
+
+#include <utility>
+
+#include "proxy/error_page.h"
+#include "proxy/records.h"
+
+namespace leash::proxy {
+
+ConnectAttempt::ConnectAttempt(Services& services, Owner& owner, Context context)
+    : services_(services), owner_(owner), context_(std::move(context)) {}
+
+ConnectAttempt::~ConnectAttempt() {
+  if (is_over_ || !intent_recorded_) return;
+  const Refusal left{.event = audit::Event::kError, .status = 0, .reason = "closed_early", .detail = "the client left before its tunnel was open"};
+  services_.shared.log.append(refusal_record(left, context_, services_.shared.redactor));
+}
+
+void ConnectAttempt::start() { pass(services_.policy, &ConnectAttempt::find_origin); }
+
+void ConnectAttempt::pass(Gate& gate, void (ConnectAttempt::*next)()) {
+  auto held = gate.check(context_, [this, next](std::optional<Refusal> refusal) {
+    services_.loop.bury(std::move(pending_));
+    if (refusal) {
+      refuse(*refusal);
+    } else {
+      (this->*next)();
+    }
+  });
+  if (held) pending_ = std::move(held);
+}
+
+void ConnectAttempt::find_origin() {
+  const OriginPool::Key key{context_.agent, "https", context_.authority, OriginConnection::Protocol::kAny};
+  const bool is_at_hand = context_.decision.tls == policy::TlsMode::kIntercept &&
+                          services_.pool.has_ready(key, [this](const base::SocketAddress& address) {
+                            return services_.shared.guard.refusal(address, context_.decision).empty();
+                          });
+  if (is_at_hand) {
+    record_intent();
+  } else {
+    pass(services_.addresses, &ConnectAttempt::record_intent);
+  }
+}
+
+void ConnectAttempt::record_intent() { pass(services_.intent, &ConnectAttempt::reach_origin); }
+
+void ConnectAttempt::reach_origin() {
+  intent_recorded_ = true;
+  // A spliced tunnel is dialled when its ClientHello has been read and found right.
+  if (context_.addresses.empty() || context_.decision.tls == policy::TlsMode::kSplice) {
+    allow();
+    return;
+  }
+  const OriginPool::Key key{context_.agent, "https", context_.authority, OriginConnection::Protocol::kAny};
+  pending_ = services_.pool.warm(key, context_.addresses, [this](const base::Result<base::SocketAddress>& connected) {
+    services_.loop.bury(std::move(pending_));
+    if (connected) {
+      allow();
+    } else {
+      refuse(refusal_for(connected.error()));
+    }
+  });
+}
+
+void ConnectAttempt::allow() {
+  is_over_ = true;
+  owner_.on_connect_allowed(context_);
+}
+
+void ConnectAttempt::refuse(const Refusal& refusal) {
+  is_over_ = true;
+  Metrics& metrics = services_.shared.metrics;
+  count(refusal.event == audit::Event::kBlocked ? metrics.blocked : metrics.errors);
+  services_.shared.log.append(refusal_record(refusal, context_, services_.shared.redactor));
+  owner_.on_connect_refused(refusal, context_);
+}
+
+}  // namespace leash::proxy

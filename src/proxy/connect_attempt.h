@@ -1,0 +1,49 @@
+// One CONNECT on its way through the gates to a connected origin.
+#pragma once
+
+#include <memory>
+
+#include "proxy/context.h"
+#include "proxy/gate.h"
+#include "proxy/services.h"
+
+namespace leash::proxy {
+
+class ConnectAttempt {
+ public:
+  class Owner {
+   public:
+    // On record and connected (or a connection is at hand): the 200 may go out. `context` holds the decision.
+    virtual void on_connect_allowed(Context& context) = 0;
+    // On record as well.
+    virtual void on_connect_refused(const Refusal& refusal, const Context& context) = 0;
+
+   protected:
+    ~Owner() = default;
+  };
+
+  // Destroying it ends the attempt; its outcome is put on record then, where an intent was.
+  ConnectAttempt(Services& services, Owner& owner, Context context);
+  ~ConnectAttempt();
+  ConnectAttempt(const ConnectAttempt&) = delete;
+  ConnectAttempt& operator=(const ConnectAttempt&) = delete;
+
+  void start();
+
+ private:
+  void pass(Gate& gate, void (ConnectAttempt::*next)());
+  void find_origin();
+  void record_intent();
+  void reach_origin();
+  void allow();
+  void refuse(const Refusal& refusal);
+
+  Services& services_;
+  Owner& owner_;
+  Context context_;
+  std::unique_ptr<net::Pending> pending_;
+  bool intent_recorded_ = false;
+  bool is_over_ = false;
+};
+
+}  // namespace leash::proxy

@@ -1,0 +1,427 @@
+#include "proxy/session.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "proxy/error_page.h"
+#include "proxy/h2_client_leg.h"
+#include "proxy/records.h"
+#include "tls/client_hello.h"
+
+namespace leash::proxy {
+namespace {
+
+using base::Code;
+using base::Error;
+using base::Fault;
+
+constexpr char kTlsHandshakeRecord = 0x16;
+constexpr std::size_t kSniffBytes = 32;  // no longer method is accepted by the parser
+constexpr std::string_view kEstablished = "HTTP/1.1 200 Connection established\r\n\r\n";
+
+enum class Speech { kUnknownYet, kTls, kHttp, kOther };
+
+// What the first bytes inside a tunnel are.
+Speech speech_of(std::string_view bytes) {
+  if (bytes.empty()) return Speech::kUnknownYet;
+  if (bytes[0] == kTlsHandshakeRecord) return Speech::kTls;
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    if (bytes[i] == ' ') return i > 0 ? Speech::kHttp : Speech::kOther;
+    if (bytes[i] < 'A' || bytes[i] > 'Z') return Speech::kOther;
+  }
+  return bytes.size() > kSniffBytes ? Speech::kOther : Speech::kUnknownYet;
+}
+
+}  // namespace
+
+Session::Session(Services& services, base::Fd fd, const base::SocketAddress& peer, Owner& owner)
+    : services_(services),
+      peer_(peer),
+      client_(peer.ip.text()),
+      owner_(owner),
+      transport_(services.loop, std::move(fd), *this),
+      timer_(services.loop, [this] { on_timer(); }),
+      proxy_leg_(std::make_unique<H1ClientLeg>(services, transport_, *this, H1ClientLeg::Role::kProxy,
+                                               services.shared.settings.limits.head_time)) {
+  count(services_.shared.metrics.connections);
+  services_.shared.metrics.connections_open.fetch_add(1, std::memory_order_relaxed);
+}
+
+Session::~Session() {
+  // Exchanges and attempts put their outcome on record when they are cut, so end() has run before this.
+  services_.shared.metrics.connections_open.fetch_sub(1, std::memory_order_relaxed);
+}
+
+Context Session::blank_context() {
+  Context context;
+  context.id = services_.next_id();
+  context.client = client_;
+  context.agent = client_;
+  context.start = services_.loop.now();
+  context.tunnel = tunnel_.get();
+  return context;
+}
+
+base::Result<Context> Session::make_context(http::RequestHead head) {
+  Context context = blank_context();
+  if (tunnel_) {
+    const bool is_tls = !is_clear_tunnel_;
+    context.scheme = is_tls ? "https" : "http";
+    if (!head.scheme.empty() && head.scheme != context.scheme) {
+      return base::fail(Code::kBadTarget, Fault::kClient, "scheme " + head.scheme + " inside a tunnel of " + context.scheme);
+    }
+    if (head.target) head.host = head.target;
+    context.authority = tunnel_->target;
+  } else if (head.target) {
+    // https:// in clear text to a proxy would have to be upgraded silently.
+    if (head.scheme != "http") return base::fail(Code::kBadTarget, Fault::kClient, "https needs CONNECT");
+    context.scheme = "http";
+    context.authority = *head.target;
+  } else if (head.host && !head.host->host.empty()) {
+    context.scheme = "http";
+    context.authority = *head.host;
+    if (context.authority.port == 0) context.authority.port = 80;
+  } else {
+    return base::fail(Code::kHostMissing, Fault::kClient, "no host, destination unknown");
+  }
+  context.head = std::move(head);
+  return context;
+}
+
+void Session::on_connect(http::RequestHead head) {
+  Context context = blank_context();
+  context.is_connect = true;
+  context.scheme = "https";
+  context.authority = *head.target;
+  context.head = std::move(head);
+  attempt_ = std::make_unique<ConnectAttempt>(services_, *this, std::move(context));
+  attempt_->start();
+}
+
+void Session::on_connect_refused(const Refusal& refusal, const Context& context) {
+  has_line_ = true;
+  Answer answer = answer_for(refusal, context);
+  services_.loop.bury(std::move(attempt_));
+  proxy_leg_->refuse_connect(answer);
+}
+
+void Session::on_connect_allowed(Context& context) {
+  has_line_ = true;
+  tunnel_ = std::make_unique<Tunnel>();
+  tunnel_->id = context.id;
+  tunnel_->target = context.authority;
+  tunnel_->decision = context.decision;
+  tunnel_->start = context.start;
+  addresses_ = std::move(context.addresses);
+  services_.shared.metrics.tunnels_open.fetch_add(1, std::memory_order_relaxed);
+  services_.loop.bury(std::move(attempt_));
+  std::string leftover = proxy_leg_->take_leftover();
+  services_.loop.bury(std::move(proxy_leg_));
+  transport_.write(kEstablished);
+  transport_.flush();
+  stage_ = Stage::kSniffing;
+  timer_.start(services_.shared.settings.limits.client_handshake_time);
+  transport_.resume_reading();
+  if (tunnel_->decision.tls == policy::TlsMode::kSplice) start_splice();
+  if (!leftover.empty()) on_bytes(leftover);
+}
+
+void Session::sniff() {
+  switch (speech_of(sniffed_)) {
+    case Speech::kUnknownYet:
+      return;
+    case Speech::kTls:
+      start_tls();
+      return;
+    case Speech::kHttp:
+      is_clear_tunnel_ = true;
+      start_leg();
+      return;
+    case Speech::kOther:
+      refuse_tunnel(Refusal{.reason = "not_http", .must_close = true});
+      return;
+  }
+}
+
+void Session::start_tls() {
+  stage_ = Stage::kHandshake;
+  count(services_.shared.metrics.client_handshakes);
+  tls::ServerContext::Options options;
+  options.authority = tunnel_->target;
+  options.ticket_scope = client_;
+  options.offer_h2 = true;
+  options.on_hello = [this](const tls::ClientHello& hello) { return check_hello(hello); };
+  options.on_resumed = [this](const base::Result<void>& result) { transport_.resume_tls(result); };
+  const std::string first = std::exchange(sniffed_, {});
+  transport_.start_tls(services_.client_tls.accept(std::move(options)), first);
+}
+
+base::Result<void> Session::check_hello(const tls::ClientHello& hello) {
+  if (!hello.sni) return {};
+  tunnel_->sni = *hello.sni;
+  const auto name = base::Host::parse(*hello.sni);
+  if (name && *name == tunnel_->target.host) return {};
+  tunnel_->names = "mismatch: sni " + *hello.sni;
+  if (services_.shared.policy.current().snapshot->mode == policy::Mode::kAudit) return {};
+  return base::fail(Code::kNameMismatch, Fault::kClient, "sni " + *hello.sni);
+}
+
+void Session::on_established() {
+  if (stage_ != Stage::kHandshake) return;
+  if (transport_.engine()->session().was_resumed) count(services_.shared.metrics.client_resumed);
+  start_leg();
+}
+
+void Session::start_leg() {
+  stage_ = Stage::kTunnel;
+  timer_.stop();
+  const bool is_h2 = transport_.is_established() && transport_.engine()->session().alpn == "h2";
+  if (is_h2) {
+    leg_ = std::make_unique<H2ClientLeg>(services_, transport_, *this);
+  } else {
+    leg_ = std::make_unique<H1ClientLeg>(services_, transport_, *this, H1ClientLeg::Role::kTunnel,
+                                         services_.shared.settings.limits.client_idle_time);
+  }
+  if (is_draining_) leg_->drain();
+  if (stage_ != Stage::kTunnel) return;
+  if (!sniffed_.empty()) leg_->on_bytes(std::exchange(sniffed_, {}));
+}
+
+void Session::start_splice() {
+  stage_ = Stage::kSplice;
+  timer_.stop();
+  splice_ = std::make_unique<Splice>(services_, transport_, *tunnel_, addresses_, *this);
+}
+
+void Session::on_splice_done() {
+  tunnel_->names.clear();
+  end(Ending::kGently);
+}
+
+void Session::on_splice_refused(const Refusal& refusal) { refuse_tunnel(refusal); }
+
+audit::Record Session::tunnel_record(audit::Event event) const {
+  audit::Record record;
+  record.event = event;
+  record.client = client_;
+  record.host = tunnel_->target.host.text();
+  record.port = tunnel_->target.port;
+  record.id = tunnel_->id;
+  record.agent = client_;
+  record.sni = tunnel_->sni;
+  record.names = tunnel_->names;
+  record.rule = tunnel_->decision.rule;
+  record.note = tunnel_->decision.note;
+  if (splice_) {
+    record.tls = "splice";
+    if (splice_->address().port != 0) record.addr = splice_->address().text();
+  }
+  record.ms = std::chrono::duration<double, std::milli>(services_.loop.now() - tunnel_->start).count();
+  record.bytes_up = tunnel_->bytes_up;
+  record.bytes_down = tunnel_->bytes_down;
+  if (tunnel_->requests > 0) record.extra_numbers.emplace_back("requests", tunnel_->requests);
+  return record;
+}
+
+void Session::refuse_tunnel(const Refusal& refusal) {
+  audit::Record record = tunnel_record(refusal.event);
+  record.reason = refusal.reason;
+  if (!refusal.detail.empty()) record.reason += ": " + refusal.detail;
+  if (refusal.event == audit::Event::kBlocked) {
+    record.reason = refusal.reason;
+    if (!refusal.detail.empty()) record.extra.emplace_back("detail", refusal.detail);
+    count(services_.shared.metrics.blocked);
+  } else {
+    count(services_.shared.metrics.errors);
+  }
+  services_.shared.log.append(record);
+  has_line_ = true;
+  end(Ending::kGently);
+}
+
+void Session::record_error(const Refusal& refusal) {
+  has_line_ = true;
+  count(services_.shared.metrics.errors);
+  if (refusal.status == 431) count(services_.shared.metrics.limit_head);
+  audit::Record record;
+  if (tunnel_) {
+    record = tunnel_record(refusal.event);
+    record.id = services_.next_id();
+    record.tunnel = tunnel_->id;
+    record.ms.reset();
+    record.bytes_up.reset();
+    record.bytes_down.reset();
+    record.extra_numbers.clear();
+  } else {
+    record.event = refusal.event;
+    record.client = client_;
+    record.id = services_.next_id();
+    record.agent = client_;
+  }
+  record.reason = refusal.reason;
+  if (!refusal.detail.empty()) record.reason += ": " + refusal.detail;
+  services_.shared.log.append(record);
+}
+
+void Session::on_bytes(std::string_view plain) {
+  switch (stage_) {
+    case Stage::kProxy:
+      proxy_leg_->on_bytes(plain);
+      return;
+    case Stage::kSniffing:
+      sniffed_.append(plain);
+      sniff();
+      return;
+    case Stage::kTunnel:
+      leg_->on_bytes(plain);
+      return;
+    case Stage::kSplice:
+      splice_->on_client_bytes(plain);
+      return;
+    case Stage::kHandshake:
+    case Stage::kDone:
+      return;
+  }
+}
+
+void Session::on_eof(End end_kind) {
+  switch (stage_) {
+    case Stage::kProxy:
+      proxy_leg_->on_eof(end_kind);
+      return;
+    case Stage::kTunnel:
+      leg_->on_eof(end_kind);
+      return;
+    case Stage::kSplice:
+      splice_->on_client_eof();
+      return;
+    case Stage::kSniffing:
+    case Stage::kHandshake:
+      end(Ending::kGently);
+      return;
+    case Stage::kDone:
+      return;
+  }
+}
+
+void Session::on_error(Error error) {
+  switch (stage_) {
+    case Stage::kProxy:
+      proxy_leg_->on_error(std::move(error));
+      end(Ending::kAtOnce);
+      return;
+    case Stage::kTunnel:
+      leg_->on_error(std::move(error));
+      end(Ending::kAtOnce);
+      return;
+    case Stage::kHandshake: {
+      Refusal refusal = refusal_for(error);
+      if (error.code == Code::kNameMismatch) {
+        refusal.event = audit::Event::kBlocked;
+      } else if (error.code != Code::kTlsClient) {
+        refusal.reason = "tls_client";
+        refusal.detail = error.text();
+      }
+      refuse_tunnel(refusal);
+      return;
+    }
+    case Stage::kSplice:
+    case Stage::kSniffing:
+    case Stage::kDone:
+      end(Ending::kAtOnce);
+      return;
+  }
+}
+
+void Session::on_drained() {
+  if (stage_ == Stage::kProxy) {
+    proxy_leg_->on_drained();
+  } else if (stage_ == Stage::kTunnel) {
+    leg_->on_drained();
+  } else if (stage_ == Stage::kSplice) {
+    splice_->on_client_drained();
+  }
+}
+
+void Session::on_leg_done(Ending ending) { end(ending); }
+
+void Session::on_timer() {
+  count(services_.shared.metrics.limit_handshake_time);
+  if (stage_ == Stage::kSniffing) {
+    refuse_tunnel(Refusal{.reason = "not_http", .detail = "silence after CONNECT", .must_close = true});
+    return;
+  }
+  refuse_tunnel(refusal_for(Error{Code::kTlsTimeout, Fault::kClient, "TLS handshake with the client"}));
+}
+
+void Session::recheck(const policy::Snapshot& snapshot) {
+  if (stage_ == Stage::kDone) return;
+  if (stage_ == Stage::kProxy) {
+    proxy_leg_->recheck(snapshot);
+    return;
+  }
+  const policy::Facts facts{.host = tunnel_->target.host, .port = tunnel_->target.port, .method = {}, .path = {}};
+  const policy::Decision decision = policy::decide(snapshot, facts, std::chrono::system_clock::now());
+  // The addresses that were checked at CONNECT are a spliced tunnel's for good, so they are judged again.
+  const bool has_address = splice_ && splice_->address().port != 0;
+  const bool is_address_refused =
+      has_address && !services_.shared.guard.refusal(splice_->address(), decision).empty();
+  const bool must_intercept = splice_ && decision.tls != policy::TlsMode::kSplice;
+  if (decision.is_allowed && !is_address_refused && !must_intercept) {
+    tunnel_->decision = decision;
+    if (leg_) leg_->recheck(snapshot);
+    return;
+  }
+  count(services_.shared.metrics.policy_cuts);
+  if (leg_) leg_->recheck(snapshot);
+  if (stage_ == Stage::kDone) return;
+  Refusal refusal{.reason = std::string(decision.is_allowed ? "address_not_allowed" : decision.reason),
+                  .detail = "policy_change",
+                  .must_close = true};
+  if (must_intercept && decision.is_allowed && !is_address_refused) refusal.reason = "no_longer_spliced";
+  refuse_tunnel(refusal);
+}
+
+void Session::drain() {
+  is_draining_ = true;
+  if (stage_ == Stage::kProxy) {
+    proxy_leg_->drain();
+  } else if (stage_ == Stage::kTunnel) {
+    leg_->drain();
+  } else if (stage_ == Stage::kSniffing || stage_ == Stage::kHandshake) {
+    end(Ending::kGently);
+  }
+}
+
+void Session::cut() {
+  const Error error{Code::kShutdown, Fault::kProxy, "leash is stopping"};
+  if (stage_ == Stage::kProxy) {
+    proxy_leg_->cut(error);
+  } else if (stage_ == Stage::kTunnel) {
+    leg_->cut(error);
+  }
+  end(Ending::kAtOnce);
+}
+
+void Session::end(Ending ending) {
+  if (stage_ == Stage::kDone) return;
+  stage_ = Stage::kDone;
+  timer_.stop();
+  attempt_.reset();
+  if (splice_) splice_->close();
+  if (tunnel_) {
+    services_.shared.metrics.tunnels_open.fetch_sub(1, std::memory_order_relaxed);
+    services_.shared.log.append(tunnel_record(audit::Event::kTunnelClosed));
+  } else if (!has_line_) {
+    // Each accepted connection leaves at least one line.
+    record_error(refusal_for(Error{Code::kClosedEarly, Fault::kClient, "no request"}));
+  }
+  if (ending == Ending::kGently) {
+    transport_.close_gently();
+  } else {
+    transport_.close();
+  }
+  owner_.on_session_done(*this);
+}
+
+}  // namespace leash::proxy

@@ -1,0 +1,85 @@
+"""What every integration test stands on: a PKI, a name server, origins, and leashes that end cleanly."""
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from support.dns import Dns  # noqa: E402
+from support.leash import Leash  # noqa: E402
+from support.origin import Origin  # noqa: E402
+from support.pki import Pki  # noqa: E402
+from support.world import World  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def pki(tmp_path_factory):
+    return Pki(tmp_path_factory.mktemp("pki"))
+
+
+@pytest.fixture(scope="session")
+def dns():
+    server = Dns()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def module_leash(pki, dns):
+    """Makes and starts leashes that live as long as the test file; each must end with exit code 0."""
+    yield from leash_maker(pki, dns)
+
+
+@pytest.fixture
+def make_leash(pki, dns):
+    """The same for one test."""
+    yield from leash_maker(pki, dns)
+
+
+def leash_maker(pki, dns):
+    made = []
+    top = Path(tempfile.mkdtemp(prefix="leash-it-"))
+
+    def make(starts=True, **options):
+        options.setdefault("origin_ca", pki.ca_file)
+        leash = Leash(top / str(len(made)), dns.address, **options)
+        made.append(leash)
+        return leash.start() if starts else leash
+
+    yield make
+    try:
+        errors = []
+        for leash in made:
+            try:
+                leash.stop()
+            except AssertionError as error:
+                errors.append(str(error))
+        assert not errors, "\n".join(errors)
+    finally:
+        shutil.rmtree(top, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def world(pki):
+    """The origins that most tests use; see support/world.py."""
+    made = World(pki)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def make_origin():
+    made = []
+
+    def make(*args, **options):
+        origin = Origin(*args, **options)
+        made.append(origin)
+        return origin
+
+    yield make
+    for origin in made:
+        origin.close()

@@ -1,0 +1,78 @@
+#!/usr/bin/python3
+"""Configures and builds one of leash's build folders."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# name: (folder, compiler, meson options)
+SANITIZED = ["-Dbuildtype=debugoptimized", "-Doptimization=1", "-Db_lundef=false"]
+KINDS = {
+    "release": ("build", "g++", ["-Dbuildtype=release", "-Db_sanitize=none"]),
+    "asan": ("build-asan", "g++", SANITIZED + ["-Db_sanitize=address,undefined"]),
+    "tsan": ("build-tsan", "g++", SANITIZED + ["-Db_sanitize=thread"]),
+    "fuzz": ("build-fuzz", "clang++", SANITIZED + ["-Db_sanitize=address,undefined", "-Dfuzz=true"]),
+}
+
+
+def folder(kind):
+    return ROOT / KINDS[kind][0]
+
+
+def configure(kind):
+    """Sets the folder up; again when its options are not the ones of this kind. Returns it."""
+    name, compiler, options = KINDS[kind]
+    directory = ROOT / name
+    stamp = directory / "leash-options.txt"
+    wanted = " ".join([compiler] + options)
+    if (directory / "build.ninja").exists() and stamp.exists() and stamp.read_text() == wanted:
+        return directory
+    environment = dict(os.environ)
+    if shutil.which("ccache"):
+        compiler = "ccache " + compiler
+    environment["CXX"] = compiler
+    command = ["meson", "setup", str(directory), str(ROOT)] + options
+    if (directory / "build.ninja").exists():
+        command.append("--wipe")
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if done.returncode != 0:
+        sys.stderr.write(done.stdout.decode(errors="replace"))
+        raise SystemExit(f"build: meson setup {name} failed")
+    stamp.write_text(wanted)
+    return directory
+
+
+def build(kind, targets=()):
+    """Builds the targets (default: all). Returns the exit code; a failure's output has been printed."""
+    directory = configure(kind)
+    return subprocess.run(["ninja", "-C", str(directory)] + list(targets)).returncode
+
+
+def link_programs(directory):
+    """Puts the programs where people look for them, whichever folder of the build they come from."""
+    for program in ("leash", "leash-console", "leashctl"):
+        for found in sorted(directory.glob(f"src/**/{program}")):
+            if found.is_file() and os.access(found, os.X_OK):
+                link = directory / program
+                if link.is_symlink() or link.exists():
+                    link.unlink()
+                link.symlink_to(found.relative_to(directory))
+                break
+
+
+def main():
+    kind = sys.argv[1] if len(sys.argv) > 1 else "release"
+    if kind not in KINDS:
+        raise SystemExit(f"build: no such kind: {kind} (one of: {' '.join(KINDS)})")
+    code = build(kind, sys.argv[2:])
+    if code == 0:
+        link_programs(folder(kind))
+    raise SystemExit(code)
+
+
+if __name__ == "__main__":
+    main()
