@@ -1,10 +1,10 @@
 #include "tls/ticket_keys.h"
 
-#include <algorithm>
 #include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/params.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "tls/digest.h"
