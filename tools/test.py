@@ -227,6 +227,8 @@ def main():
             runs[stage]()
         except (OSError, subprocess.SubprocessError, SystemExit) as error:
             tally.add(f"{stage}: could not run", False, str(error))
+        if (tally.passed, tally.failed, tally.skipped) == before:
+            tally.add(f"{stage}: ran nothing", False)
         delta = [now - then for now, then in zip((tally.passed, tally.failed, tally.skipped), before)]
         print("== {}: {} passed, {} failed, {} skipped, {:.0f} s".format(stage, *delta, time.monotonic() - begin),
               flush=True)
