@@ -6,6 +6,7 @@
 #include <iostream>
 #include <thread>
 
+#include "base/log.h"
 #include "ctl/cli.h"
 
 namespace {
@@ -25,6 +26,9 @@ std::map<std::string, std::string> environment() {
 
 int main(int argc, char** argv) {
   std::ios::sync_with_stdio(false);
+  // What the libraries log goes to stderr; stdout is for what was asked.
+  leash::base::init_log();
+  spdlog::set_level(spdlog::level::warn);
   leash::ctl::Context context{std::cout, std::cerr, environment()};
   const std::string term = context.variable("TERM");
   context.is_coloured =
