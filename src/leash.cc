@@ -32,7 +32,8 @@ std::map<std::string, std::string> environment() {
   for (char** each = environ; *each != nullptr; ++each) {
     const std::string_view pair = *each;
     const auto split = pair.find('=');
-    if (split != std::string_view::npos) found.emplace(pair.substr(0, split), pair.substr(split + 1));
+    if (split != std::string_view::npos)
+      found.emplace(pair.substr(0, split), pair.substr(split + 1));
   }
   return found;
 }
@@ -50,18 +51,24 @@ int check_config(const config::Settings& settings) {
   bool has_errors = false;
   for (const config::Finding& finding : reading.findings) {
     has_errors = has_errors || finding.is_error;
-    const std::string where = finding.line > 0 ? finding.file + ":" + std::to_string(finding.line) : finding.file;
-    std::printf("%s: %s: %s\n", where.c_str(), finding.is_error ? "error" : "warning", finding.text.c_str());
+    const std::string where =
+        finding.line > 0 ? finding.file + ":" + std::to_string(finding.line) : finding.file;
+    std::printf("%s: %s: %s\n", where.c_str(), finding.is_error ? "error" : "warning",
+                finding.text.c_str());
   }
   if (reading.findings.empty()) std::printf("no findings\n");
   return has_errors ? 1 : 0;
 }
 
-// Drains on the first signal to end, stops when all have finished, when the time is up, or on the second.
+// Drains on the first signal to end, stops when all have finished, when the time is up, or on the
+// second.
 class Lifecycle {
  public:
   Lifecycle(net::Loop& loop, proxy::Server& server, std::chrono::milliseconds drain_time)
-      : loop_(loop), server_(server), drain_time_(drain_time), timer_(loop, [this] { loop_.stop(); }) {}
+      : loop_(loop),
+        server_(server),
+        drain_time_(drain_time),
+        timer_(loop, [this] { loop_.stop(); }) {}
 
   void end() {
     if (is_ending_) {
@@ -87,7 +94,9 @@ class Lifecycle {
 class Watchdog {
  public:
   Watchdog(net::Loop& loop, control::SdNotify& systemd)
-      : systemd_(systemd), interval_(systemd.watchdog_interval()), timer_(loop, [this] { beat(); }) {
+      : systemd_(systemd),
+        interval_(systemd.watchdog_interval()),
+        timer_(loop, [this] { beat(); }) {
     if (interval_) timer_.start(*interval_);
   }
 
@@ -113,21 +122,24 @@ int serve(const config::Settings& settings) {
   net::Loop loop;
   Lifecycle lifecycle(loop, proxy, settings.limits.drain_time);
   control::SdNotify systemd(environment());
-  const control::Signals signals(loop, [&lifecycle, &systemd] {
-                             systemd.stopping();
-                             lifecycle.end();
-                           },
-                           [&proxy] {
-                             spdlog::info("reopening the log");
-                             proxy.reopen_log();
-                             proxy.recheck_policy();
-                           });
+  const control::Signals signals(
+      loop,
+      [&lifecycle, &systemd] {
+        systemd.stopping();
+        lifecycle.end();
+      },
+      [&proxy] {
+        spdlog::info("reopening the log");
+        proxy.reopen_log();
+        proxy.recheck_policy();
+      });
   auto admin = control::AdminServer::start(
       loop, settings.admin,
       {.not_ready_reasons =
            [&proxy, &lifecycle] {
-             return control::not_ready_reasons(
-                 proxy, lifecycle.is_ending() ? control::Phase::kStopping : control::Phase::kServing);
+             return control::not_ready_reasons(proxy, lifecycle.is_ending()
+                                                          ? control::Phase::kStopping
+                                                          : control::Phase::kServing);
            },
        .metrics = [&proxy] { return control::metric_families(proxy); }});
   if (!admin) {
@@ -138,10 +150,11 @@ int serve(const config::Settings& settings) {
   if (admin_address.port != 0) proxy.add_own_listener(admin_address);
   control::DirectoryWatch watch(loop, settings.policy_dir, [&proxy] { proxy.recheck_policy(); });
   proxy.run();
-  for (const base::SocketAddress& address : proxy.listening()) spdlog::info("listening on {}", address.text());
+  for (const base::SocketAddress& address : proxy.listening())
+    spdlog::info("listening on {}", address.text());
   if (admin_address.port != 0) spdlog::info("admin on {}", admin_address.text());
-  spdlog::info("mode {}, log {}, CA {}", policy::word(proxy.policy().current().snapshot->mode), settings.log,
-               proxy.issuer().certificate_path());
+  spdlog::info("mode {}, log {}, CA {}", policy::word(proxy.policy().current().snapshot->mode),
+               settings.log, proxy.issuer().certificate_path());
   systemd.ready();
   Watchdog watchdog(loop, systemd);
   loop.run();

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "audit/rotated_log.h"
 #include "base/text.h"
 
 namespace leash::audit {
@@ -103,7 +104,16 @@ base::Result<void> LogFile::look_at_tail() {
                  piece.is_kept ? "left as they are" : "cut off");
     torn_ = std::move(piece);
   }
-  if (!tail_) tail_ = std::move(*tail);
+  if (!tail_) {
+    tail_ = std::move(*tail);
+    if (status.st_size == 0) {
+      if (auto rotated = tail_of_rotated(path_)) {
+        tail_->seq = rotated->seq;
+        tail_->chain = rotated->chain;
+        tail_->unsigned_lines = std::move(rotated->unsigned_lines);
+      }
+    }
+  }
   return {};
 }
 

@@ -51,8 +51,9 @@ LogReader::LogReader(std::unique_ptr<ByteSource> source, std::size_t max_line_by
 base::Result<std::optional<LogLine>> LogReader::next() {
   for (;;) {
     const char* start = buffer_.data() + begin_;
-    const void* newline =
-        searched_ < end_ ? std::memchr(buffer_.data() + searched_, '\n', end_ - searched_) : nullptr;
+    const void* newline = searched_ < end_
+                              ? std::memchr(buffer_.data() + searched_, '\n', end_ - searched_)
+                              : nullptr;
     const std::size_t size =
         newline != nullptr ? static_cast<std::size_t>(static_cast<const char*>(newline) - start)
                            : end_ - begin_;

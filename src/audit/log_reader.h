@@ -27,8 +27,9 @@ class ByteSource {
   [[nodiscard]] virtual base::Result<std::size_t> read(char* to, std::size_t size) = 0;
 };
 
-// Unpacks what `packed` gives where it begins as gzip (RFC 1952, also several members) or zstd (RFC 8878, also several frames)
-// does; gives it on as it is otherwise. A file that ends before its last frame does is bad_encoding.
+// Unpacks what `packed` gives where it begins as gzip (RFC 1952, also several members) or zstd (RFC
+// 8878, also several frames) does; gives it on as it is otherwise. A file that ends before its last
+// frame does is bad_encoding.
 [[nodiscard]] std::unique_ptr<ByteSource> unpack(std::unique_ptr<ByteSource> packed);
 
 class LogReader {

@@ -46,11 +46,17 @@ class Prover {
     } else {
       if (leaves_.empty()) first_ = chained->seq;
       if (is_wanted(line)) {
-        waiting_.push_back({std::string(line), previous_, chained->seq, 0, {}});
+        // Without the line before it, what its chain value was made of is not known.
+        if (chained->seq == previous_seq_ + 1) {
+          waiting_.push_back({std::string(line), previous_, chained->seq, 0, {}});
+        } else {
+          ++unsigned_lines;
+        }
       }
       leaves_.push_back(chained->chain);
     }
     previous_ = chained->chain;
+    previous_seq_ = chained->seq;
   }
 
   void end() { unsigned_lines += waiting_.size(); }
@@ -71,8 +77,7 @@ class Prover {
     const bool is_usable = checkpoint && !leaves_.empty() && checkpoint->first >= first_ &&
                            checkpoint->last == first_ + leaves_.size() - 1;
     if (is_usable) {
-      const auto tree =
-          std::span<const ChainValue>(leaves_).subspan(checkpoint->first - first_);
+      const auto tree = std::span<const ChainValue>(leaves_).subspan(checkpoint->first - first_);
       bool is_used = false;
       for (ProvenLine& proven : waiting_) {
         if (proven.seq < checkpoint->first) {
@@ -95,6 +100,7 @@ class Prover {
   std::string id_;
   std::string needle_;
   ChainValue previous_{};
+  std::uint64_t previous_seq_ = 0;
   std::uint64_t first_ = 0;  // of leaves_
   std::vector<ChainValue> leaves_;
   std::vector<ProvenLine> waiting_;  // for a checkpoint
@@ -102,7 +108,8 @@ class Prover {
 
 std::string write_document(std::string_view id, const Prover& prover) {
   rapidjson::StringBuffer buffer;
-  rapidjson::PrettyWriter<rapidjson::StringBuffer, rapidjson::UTF8<>, rapidjson::ASCII<>> out(buffer);
+  rapidjson::PrettyWriter<rapidjson::StringBuffer, rapidjson::UTF8<>, rapidjson::ASCII<>> out(
+      buffer);
   out.SetIndent(' ', 1);
   const auto text = [&](std::string_view value) {
     out.String(value.data(), static_cast<rapidjson::SizeType>(value.size()));
@@ -184,8 +191,9 @@ base::Result<std::vector<tls::Digest>> read_path(const rapidjson::Value& item) {
   if (list == nullptr || list->Size() > kMaxPath) return not_a_proof("a path is missing");
   std::vector<tls::Digest> out;
   for (const auto& step : list->GetArray()) {
-    const auto digest = step.IsString() ? parse_chain_value({step.GetString(), step.GetStringLength()})
-                                        : std::nullopt;
+    const auto digest = step.IsString()
+                            ? parse_chain_value({step.GetString(), step.GetStringLength()})
+                            : std::nullopt;
     if (!digest) return not_a_proof("a path holds something else than digests");
     out.push_back(*digest);
   }
@@ -193,8 +201,8 @@ base::Result<std::vector<tls::Digest>> read_path(const rapidjson::Value& item) {
 }
 
 // Checks the line `item` and adds it to `proven`.
-base::Result<void> check_line(const rapidjson::Value& item, const std::vector<Checkpoint>& checkpoints,
-                              Proven& proven) {
+base::Result<void> check_line(const rapidjson::Value& item,
+                              const std::vector<Checkpoint>& checkpoints, Proven& proven) {
   const std::size_t number = proven.lines.size();
   if (!item.IsObject()) return not_a_proof("a line is not an object");
   const std::string_view line = text_of(item, "line");
@@ -256,14 +264,16 @@ base::Result<ProofMade> prove(const std::vector<std::string>& paths, std::string
 base::Result<Proven> check_proof(std::string_view json, const CheckSignature& check) {
   if (json.size() > kMaxDocument) return not_a_proof("the document is too large");
   rapidjson::Document document;
-  constexpr unsigned kFlags = rapidjson::kParseIterativeFlag | rapidjson::kParseValidateEncodingFlag;
+  constexpr unsigned kFlags =
+      rapidjson::kParseIterativeFlag | rapidjson::kParseValidateEncodingFlag;
   document.Parse<kFlags>(json.data(), json.size());
   if (document.HasParseError() || !document.IsObject()) return not_a_proof("not a JSON object");
   if (text_of(document, "format") != kFormat) return not_a_proof("another format");
   Proven proven;
   proven.id = text_of(document, "id");
   const rapidjson::Value* lines = array_of(document, "lines");
-  if (proven.id.empty() || lines == nullptr || lines->Empty()) return not_a_proof("it has no lines");
+  if (proven.id.empty() || lines == nullptr || lines->Empty())
+    return not_a_proof("it has no lines");
   const auto checkpoints = read_checkpoints(document, check);
   if (!checkpoints) return tl::unexpected(checkpoints.error());
   for (const auto& item : lines->GetArray()) {

@@ -149,8 +149,8 @@ class UnpackingSource : public ByteSource {
     Packed packed(std::move(packed_));
     packed.bytes.resize(kPackedBytes);
     while (packed.size < kZstd.size()) {
-      auto count = packed.source->read(packed.bytes.data() + packed.size,
-                                       packed.bytes.size() - packed.size);
+      auto count =
+          packed.source->read(packed.bytes.data() + packed.size, packed.bytes.size() - packed.size);
       if (!count) return tl::unexpected(count.error());
       if (*count == 0) break;
       packed.size += *count;

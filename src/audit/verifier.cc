@@ -20,19 +20,32 @@ constexpr std::size_t kMaxLeaves = 2 * 1024 * 1024;
 
 std::string_view word(Flaw flaw) {
   switch (flaw) {
-    case Flaw::kChanged: return "changed";
-    case Flaw::kRemoved: return "removed";
-    case Flaw::kInserted: return "inserted";
-    case Flaw::kReordered: return "reordered";
-    case Flaw::kTornEnd: return "torn_end";
-    case Flaw::kRestarted: return "restarted";
-    case Flaw::kCut: return "cut";
-    case Flaw::kBadCheckpoint: return "bad_checkpoint";
-    case Flaw::kBadSignature: return "bad_signature";
-    case Flaw::kUnknownKey: return "unknown_key";
-    case Flaw::kUnsigned: return "unsigned";
-    case Flaw::kNotChained: return "not_chained";
-    case Flaw::kUnreadable: return "unreadable";
+    case Flaw::kChanged:
+      return "changed";
+    case Flaw::kRemoved:
+      return "removed";
+    case Flaw::kInserted:
+      return "inserted";
+    case Flaw::kReordered:
+      return "reordered";
+    case Flaw::kTornEnd:
+      return "torn_end";
+    case Flaw::kRestarted:
+      return "restarted";
+    case Flaw::kCut:
+      return "cut";
+    case Flaw::kBadCheckpoint:
+      return "bad_checkpoint";
+    case Flaw::kBadSignature:
+      return "bad_signature";
+    case Flaw::kUnknownKey:
+      return "unknown_key";
+    case Flaw::kUnsigned:
+      return "unsigned";
+    case Flaw::kNotChained:
+      return "not_chained";
+    case Flaw::kUnreadable:
+      return "unreadable";
   }
   return "changed";
 }
@@ -47,9 +60,8 @@ Verifier::Place Verifier::place_of(const LogLine& line) const {
 
 void Verifier::report(Flaw flaw, Place place, std::uint64_t seq, std::string text) {
   if (report_.finding) return;
-  report_.finding =
-      Finding{flaw, place.file < files_.size() ? files_[place.file] : std::string(), place.line, seq,
-              std::move(text)};
+  report_.finding = Finding{flaw, place.file < files_.size() ? files_[place.file] : std::string(),
+                            place.line, seq, std::move(text)};
 }
 
 bool Verifier::add(const LogLine& line) {
@@ -66,10 +78,10 @@ bool Verifier::add(const LogLine& line) {
     return !report_.finding;
   }
   const bool is_first = report_.last_seq == 0;
-  const bool is_next =
-      is_first ? chained->seq > 1 || next_chain({}, chained->covered) == chained->chain
-               : chained->seq == report_.last_seq + 1 &&
-                     next_chain(report_.last_chain, chained->covered) == chained->chain;
+  const bool is_next = is_first
+                           ? chained->seq > 1 || next_chain({}, chained->covered) == chained->chain
+                           : chained->seq == report_.last_seq + 1 &&
+                                 next_chain(report_.last_chain, chained->covered) == chained->chain;
   if (!is_next) {
     suspect(line, chained);
     return true;
@@ -88,6 +100,11 @@ void Verifier::accept(const LogLine& line, const ChainedLine& chained) {
     piece_.reset();
   }
   if (report_.first_seq == 0) {
+    if (report_.unchained > 0 && chained.seq > 1) {
+      report(Flaw::kChanged, last_unchained_, 0,
+             fmt::format("it has no chain value, but line {} follows", chained.seq));
+      return;
+    }
     report_.first_seq = leaves_first_ = chained.seq;
   }
   report_.last_seq = chained.seq;
@@ -117,6 +134,7 @@ void Verifier::accept(const LogLine& line, const ChainedLine& chained) {
 void Verifier::hold_piece(const LogLine& line) {
   if (report_.last_seq == 0 && line.is_ended) {
     ++report_.unchained;
+    last_unchained_ = place_of(line);
     return;
   }
   if (!line.is_ended) {
@@ -148,8 +166,8 @@ void Verifier::check_checkpoint(const LogLine& line, std::uint64_t seq) {
     return;
   }
   if (options_.check_signature) {
-    const auto is_right = options_.check_signature(checkpoint->key, checkpoint->signed_bytes,
-                                                   checkpoint->signature);
+    const auto is_right =
+        options_.check_signature(checkpoint->key, checkpoint->signed_bytes, checkpoint->signature);
     if (!is_right) {
       report(Flaw::kUnknownKey, place, seq,
              fmt::format("signed by the key {}, which was not given", checkpoint->key));
@@ -189,8 +207,8 @@ void Verifier::suspect(const LogLine& line, const std::optional<ChainedLine>& ch
     suspect.chain = chained->chain;
     suspect.follows_last = next_chain(report_.last_chain, chained->covered) == chained->chain;
     suspect.is_first = next_chain({}, chained->covered) == chained->chain;
-    suspect.follows_before = !suspects_.empty() && next_chain(suspects_.back().chain,
-                                                              chained->covered) == chained->chain;
+    suspect.follows_before = !suspects_.empty() &&
+                             next_chain(suspects_.back().chain, chained->covered) == chained->chain;
   }
   suspects_.push_back(suspect);
 }

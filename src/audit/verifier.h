@@ -18,14 +18,14 @@ enum class Flaw {
   kRemoved,
   kInserted,
   kReordered,
-  kTornEnd,         // the log ends in the middle of a line
-  kRestarted,       // a new chain begins: what was before it cannot be told
-  kCut,             // the log ends before the line that it must reach
-  kBadCheckpoint,   // its root is not that of the lines
+  kTornEnd,        // the log ends in the middle of a line
+  kRestarted,      // a new chain begins: what was before it cannot be told
+  kCut,            // the log ends before the line that it must reach
+  kBadCheckpoint,  // its root is not that of the lines
   kBadSignature,
   kUnknownKey,
-  kUnsigned,        // a key is given, but no checkpoint, or too many lines behind the last one
-  kNotChained,      // there is no chain in it at all
+  kUnsigned,    // a key is given, but no checkpoint, or too many lines behind the last one
+  kNotChained,  // there is no chain in it at all
   kUnreadable,
 };
 [[nodiscard]] std::string_view word(Flaw flaw);  // "changed", ...
@@ -53,11 +53,12 @@ struct VerifyOptions {
 };
 
 struct VerifyReport {
-  std::uint64_t lines = 0;           // up to the finding
-  std::uint64_t unchained = 0;       // of the original, before the chain begins
-  std::uint64_t kept_pieces = 0;     // torn lines that could not be cut off and that the next line tells of
+  std::uint64_t lines = 0;      // up to the finding
+  std::uint64_t unchained = 0;  // of the original, before the chain begins
+  std::uint64_t kept_pieces =
+      0;  // torn lines that could not be cut off and that the next line tells of
   std::uint64_t checkpoints = 0;
-  std::uint64_t first_seq = 0;       // above 1: what was before is in other files
+  std::uint64_t first_seq = 0;  // above 1: what was before is in other files
   std::uint64_t last_seq = 0;
   ChainValue last_chain{};
   std::uint64_t signed_through = 0;  // the last line that a good signature covers
@@ -112,10 +113,11 @@ class Verifier {
   VerifyOptions options_;
   VerifyReport report_;
   std::vector<std::string> files_;
-  std::vector<ChainValue> leaves_;    // since the last checkpoint
+  Place last_unchained_;
+  std::vector<ChainValue> leaves_;  // since the last checkpoint
   std::uint64_t leaves_first_ = 0;
   bool has_lost_leaves_ = false;
-  std::optional<Piece> piece_;        // a line without a chain that the next one may explain
+  std::optional<Piece> piece_;  // a line without a chain that the next one may explain
   std::deque<Suspect> suspects_;
 };
 

@@ -17,12 +17,14 @@ namespace leash::base {
 class Host {
  public:
   Host() = default;
-  // What a stranger sent. One trailing dot is dropped; brackets only around a valid IPv6 literal, and an
-  // IPv6 literal only with them. Refused: bytes above 0x7f (not_ascii), '@' (userinfo), anything outside
-  // the alphabet, zone ids, a last label that is numeric or hexadecimal unless the whole is a strict
-  // dotted quad (RFC 3986 s. 3.2.2; the inet_aton spellings), broken A-labels (bad_host), host_too_long.
+  // What a stranger sent. One trailing dot is dropped; brackets only around a valid IPv6 literal,
+  // and an IPv6 literal only with them. Refused: bytes above 0x7f (not_ascii), '@' (userinfo),
+  // anything outside the alphabet, zone ids, a last label that is numeric or hexadecimal unless the
+  // whole is a strict dotted quad (RFC 3986 s. 3.2.2; the inet_aton spellings), broken A-labels
+  // (bad_host), host_too_long.
   [[nodiscard]] static Result<Host> parse(std::string_view text);
-  // What an operator wrote: also U-labels (IDNA 2008 by libidn2), IPv6 with or without brackets, blanks around.
+  // What an operator wrote: also U-labels (IDNA 2008 by libidn2), IPv6 with or without brackets,
+  // blanks around.
   [[nodiscard]] static Result<Host> parse_lenient(std::string_view text);
   [[nodiscard]] static Host from_ip(const IpAddress& ip);
 
@@ -53,8 +55,9 @@ struct Authority {
   auto operator<=>(const Authority&) const = default;
 };
 
-// The target of CONNECT (RFC 9110 s. 9.3.6, RFC 9112 s. 3.2.3): host ":" port, the port required, 1 to 65535, no
-// sign, no leading zero. Errors: bad_syntax, bad_port, and those of Host::parse. Fault: client.
+// The target of CONNECT (RFC 9110 s. 9.3.6, RFC 9112 s. 3.2.3): host ":" port, the port required, 1
+// to 65535, no sign, no leading zero. Errors: bad_syntax, bad_port, and those of Host::parse.
+// Fault: client.
 [[nodiscard]] Result<Authority> parse_connect_target(std::string_view text);
 
 // uri-host [":" port] as in Host and in absolute-form. An empty port ("a:") is bad_port.

@@ -15,8 +15,8 @@ namespace leash::base {
 class IpAddress {
  public:
   IpAddress() = default;  // 0.0.0.0
-  // Strict spellings only: four decimal octets without leading zeros, or RFC 4291 s. 2.2 text without
-  // zone and brackets. nullopt for everything else.
+  // Strict spellings only: four decimal octets without leading zeros, or RFC 4291 s. 2.2 text
+  // without zone and brackets. nullopt for everything else.
   [[nodiscard]] static std::optional<IpAddress> parse(std::string_view text);
   [[nodiscard]] static IpAddress v4(std::uint32_t host_order);
   [[nodiscard]] static IpAddress v6(const std::array<std::uint8_t, 16>& bytes);
@@ -52,7 +52,8 @@ struct SocketAddress {
   IpAddress ip;
   std::uint16_t port = 0;
 
-  // "127.0.0.1:8080" or "[::1]:8080". Port 0 is allowed (the kernel chooses). Errors: bad_syntax, bad_port.
+  // "127.0.0.1:8080" or "[::1]:8080". Port 0 is allowed (the kernel chooses). Errors: bad_syntax,
+  // bad_port.
   [[nodiscard]] static Result<SocketAddress> parse(std::string_view text);
   [[nodiscard]] std::string text() const;
   auto operator<=>(const SocketAddress&) const = default;

@@ -32,7 +32,7 @@ std::string csv_row(const LogEvent& event) {
       number_cell(event.bytes_up),
       number_cell(event.bytes_down),
       event.ms ? std::to_string(*event.ms) : std::string(),
-      csv_cell(event.reason),
+      csv_cell(event.host.empty() ? details(event) : event.reason),
       event.would_block ? "would_block_in_enforce" : "",
       csv_cell(event.sni),
       csv_cell(event.addr),

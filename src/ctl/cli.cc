@@ -236,7 +236,7 @@ int run(Context context, std::vector<std::string> words) {
     return context.fail("unknown command: " + name + " (see 'leashctl help')");
   }
 
-  CLI::App app("leashctl");
+  CLI::App app("", "leashctl");
   app.fallthrough();
   app.require_subcommand(1, 1);
   app.add_option("--policy-dir", context.global.policy_dir, "policy files");

@@ -42,15 +42,19 @@ std::string subject(const LogEvent& event) {
     if (event.port) text += ":" + std::to_string(*event.port);
     return text;
   }
-  std::string text;
-  for (const auto& [key, value] : event.others) {
-    if (!text.empty()) text += ' ';
-    text += shown(key) + "=" + shown(value);
-  }
-  return text;
+  return shortened(printable(details(event)), 1000);
 }
 
 }  // namespace
+
+std::string details(const LogEvent& event) {
+  std::string text;
+  for (const auto& [key, value] : event.others) {
+    if (!text.empty()) text += ' ';
+    text.append(key).append("=").append(value);
+  }
+  return text;
+}
 
 std::uint64_t LogEvent::transferred() const {
   if (!bytes_up && !bytes_down) return bytes;

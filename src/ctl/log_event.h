@@ -49,6 +49,9 @@ struct LogEvent {
 // nullopt where the line is not a JSON object with an event.
 [[nodiscard]] std::optional<LogEvent> read_event(std::string_view line);
 
+// The fields of an event that has no host, "previous=enforce mode=audit". Not escaped.
+[[nodiscard]] std::string details(const LogEvent& event);
+
 enum class Colours { kOff, kOn };
 
 // The heading of the columns of event_row.

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/text.h"
@@ -12,9 +13,6 @@ namespace {
 using std::chrono::days;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-
-// 9999-12-31, beyond which nothing prints as a date.
-constexpr double kMaxUnix = 253'402'300'799.0;
 
 // Takes exactly `count` digits off the front.
 std::optional<int> take_digits(std::string_view& text, std::size_t count) {
@@ -166,12 +164,13 @@ std::string moment_text(Moment moment) {
 Moment moment_of(double unix_seconds) {
   // Also catches NaN, which no comparison holds for.
   if (!(unix_seconds > 0)) return Moment{};
-  if (unix_seconds > kMaxUnix) unix_seconds = kMaxUnix;
-  // Split before the conversion: nanoseconds since 1970 end in 2262.
-  constexpr double kMaxMoment = 9'223'372'036.0;
-  if (unix_seconds > kMaxMoment) unix_seconds = kMaxMoment;
-  return Moment(
-      std::chrono::duration_cast<Moment::duration>(std::chrono::duration<double>(unix_seconds)));
+  // Nanoseconds since 1970 end in 2262. The fraction is converted by itself: a double that counts
+  // nanoseconds is off by hundreds of them.
+  constexpr double kMaxMoment = 9'223'372'035.0;
+  const double whole = std::floor(std::min(unix_seconds, kMaxMoment));
+  const double fraction = std::min(unix_seconds, kMaxMoment) - whole;
+  return Moment(seconds(static_cast<std::int64_t>(whole))) +
+         std::chrono::round<Moment::duration>(std::chrono::duration<double>(fraction));
 }
 
 }  // namespace leash::ctl

@@ -48,7 +48,10 @@ int run_verify(const Context& context, const VerifyOptions& options) {
   const audit::VerifyReport report = audit::verify_files(options.files, std::move(conditions));
   if (report.finding) {
     print_finding(context, *report.finding);
-    context.out << report.lines << " lines before it are as they were written\n";
+    if (report.last_seq > 0) {
+      context.out << "as written from seq " << report.first_seq << " to " << report.last_seq
+                  << '\n';
+    }
     return kFailed;
   }
   context.out << "whole: " << report.lines << " lines, seq " << report.first_seq << " to "

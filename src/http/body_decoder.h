@@ -10,8 +10,8 @@ namespace leash::http {
 
 struct DecodeLimits {
   std::size_t output_bytes = 16 * 1024 * 1024;
-  std::size_t ratio = 200;   // output bytes for each input byte, past the first 64 KiB
-  int layers = 3;            // "gzip, br" is two
+  std::size_t ratio = 200;  // output bytes for each input byte, past the first 64 KiB
+  int layers = 3;           // "gzip, br" is two
 };
 
 struct Decoded {
@@ -19,8 +19,9 @@ struct Decoded {
   bool is_cut = false;  // the input ended early or a limit bit: what came out so far
 };
 
-// `encoding` is the value of Content-Encoding ("" and "identity" pass through). gzip, x-gzip, deflate (with and without
-// zlib's header), br, zstd. Errors: bad_encoding for an unknown one, and for bytes that do not decode at all.
+// `encoding` is the value of Content-Encoding ("" and "identity" pass through). gzip, x-gzip,
+// deflate (with and without zlib's header), br, zstd. Errors: bad_encoding for an unknown one, and
+// for bytes that do not decode at all.
 [[nodiscard]] base::Result<Decoded> decode_body(std::string_view encoding, std::string_view bytes,
                                                 const DecodeLimits& limits);
 

@@ -9,14 +9,18 @@
 
 namespace leash::http {
 
-// WebSocket asked for by an HTTP/1.1 request (RFC 6455 s. 4.1): GET, Upgrade: websocket, Connection: upgrade,
-// version 13, a key of 16 bytes in base64, no body. nullopt where it is not; a malformed one is an ordinary request whose Upgrade is stripped.
+// WebSocket asked for by an HTTP/1.1 request (RFC 6455 s. 4.1): GET, Upgrade: websocket,
+// Connection: upgrade, version 13, a key of 16 bytes in base64, no body. nullopt where it is not; a
+// malformed one is an ordinary request whose Upgrade is stripped.
 [[nodiscard]] std::optional<std::string> websocket_key(const RequestHead& head);
 
-// Makes the request fit for the origin: drops hop-by-hop fields and those that Connection names (never framing, Host, Authorization, Cookie,
-// Content-*, which Connection cannot take away), Proxy-*, Keep-Alive, TE except "trailers", Upgrade, Expect (answered here) and HTTP2-Settings;
-// sets Host to `authority` (without the scheme's default port). WebSocket handshakes keep Sec-WebSocket-*.
-void prepare_for_origin(RequestHead& head, const base::Authority& authority, std::string_view scheme);
+// Makes the request fit for the origin: drops hop-by-hop fields and those that Connection names
+// (never framing, Host, Authorization, Cookie, Content-*, which Connection cannot take away),
+// Proxy-*, Keep-Alive, TE except "trailers", Upgrade, Expect (answered here) and HTTP2-Settings;
+// sets Host to `authority` (without the scheme's default port). WebSocket handshakes keep
+// Sec-WebSocket-*.
+void prepare_for_origin(RequestHead& head, const base::Authority& authority,
+                        std::string_view scheme);
 
 // The same for a response: hop-by-hop, Proxy-*, Alt-Svc (HTTP/3 would go round us), Upgrade.
 void prepare_for_client(ResponseHead& head);

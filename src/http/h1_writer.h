@@ -1,4 +1,5 @@
-// HTTP/1 messages into bytes. Nothing that a stranger wrote goes out unparsed: heads are written anew from values.
+// HTTP/1 messages into bytes. Nothing that a stranger wrote goes out unparsed: heads are written
+// anew from values.
 #pragma once
 
 #include <string>
@@ -8,9 +9,9 @@
 
 namespace leash::http {
 
-// Appends the head. Framing fields (Content-Length, Transfer-Encoding, Connection) are written from `head.body`,
-// `head.is_persistent` and `upgrade`; the ones in `fields` are left out. Origin-form, except for asterisk.
-// Kept spelling and order of the other fields; Host first.
+// Appends the head. Framing fields (Content-Length, Transfer-Encoding, Connection) are written from
+// `head.body`, `head.is_persistent` and `upgrade`; the ones in `fields` are left out. Origin-form,
+// except for asterisk. Kept spelling and order of the other fields; Host first.
 void append_request(std::string& out, const RequestHead& head, std::string_view upgrade = {});
 void append_response(std::string& out, const ResponseHead& head, std::string_view upgrade = {});
 // One chunk; nothing for empty bytes (that would be the end).

@@ -96,9 +96,11 @@ base::Result<RequestHead> parse_request_head(std::string_view text, const Limits
   auto host = parse_host(head);
   if (!host) return tl::unexpected(std::move(host.error()));
   head.host = std::move(*host);
-  // CONNECT's Host is read by nobody, and clients fill it with what they like: Node with the proxy's own name.
+  // CONNECT's Host is read by nobody, and clients fill it with what they like: Node with the
+  // proxy's own name.
   const bool host_counts = head.form != TargetForm::kAuthority;
-  if (host_counts && head.host && head.target && !is_same(*head.host, head)) return refuse(Code::kHostMismatch);
+  if (host_counts && head.host && head.target && !is_same(*head.host, head))
+    return refuse(Code::kHostMismatch);
   auto body = request_framing(head.method, head.version, head.fields);
   if (!body) return tl::unexpected(std::move(body.error()));
   head.body = *body;

@@ -296,7 +296,7 @@ class AresResolver final : public Resolver {
                                    fmt::format("{} look-ups are under way", options_.max_running)));
       return waiter;
     }
-    waiter->timeout.emplace(loop_, [this, it = waiter.get()] { give_up(*it); });
+    waiter->timeout.emplace(loop_, [it = waiter.get()] { give_up(*it); });
     waiter->timeout->start(timeout);
     if (shared != by_name_.end()) {
       waiter->query = shared->second;

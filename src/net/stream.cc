@@ -353,6 +353,10 @@ std::uint64_t Stream::bytes_in() const { return impl_->bytes_in; }
 
 std::uint64_t Stream::bytes_out() const { return impl_->bytes_out; }
 
+void Stream::read_waiting() {
+  if (impl_->is_reading && impl_->fd.is_open()) impl_->read();
+}
+
 bool Stream::is_quiet() const {
   if (!is_open() || impl_->has_eof || impl_->write_error != 0) return false;
   char byte = 0;

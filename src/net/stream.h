@@ -73,6 +73,8 @@ class Stream {
   // Without reading a byte: has the peer closed, or sent something? What a pool asks of an idle
   // connection.
   [[nodiscard]] bool is_quiet() const;
+  // Takes in now what the loop would bring in its next turn; the handler is called from inside.
+  void read_waiting();
 
  private:
   struct Impl;

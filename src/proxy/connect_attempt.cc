@@ -12,7 +12,10 @@ ConnectAttempt::ConnectAttempt(Services& services, Owner& owner, Context context
 
 ConnectAttempt::~ConnectAttempt() {
   if (is_over_ || !intent_recorded_) return;
-  const Refusal left{.event = audit::Event::kError, .status = 0, .reason = "closed_early", .detail = "the client left before its tunnel was open"};
+  const Refusal left{.event = audit::Event::kError,
+                     .status = 0,
+                     .reason = "closed_early",
+                     .detail = "the client left before its tunnel was open"};
   services_.shared.log.append(refusal_record(left, context_, services_.shared.redactor));
 }
 
@@ -31,11 +34,13 @@ void ConnectAttempt::pass(Gate& gate, void (ConnectAttempt::*next)()) {
 }
 
 void ConnectAttempt::find_origin() {
-  const OriginPool::Key key{context_.agent, "https", context_.authority, OriginConnection::Protocol::kAny};
-  const bool is_at_hand = context_.decision.tls == policy::TlsMode::kIntercept &&
-                          services_.pool.has_ready(key, [this](const base::SocketAddress& address) {
-                            return services_.shared.guard.refusal(address, context_.decision).empty();
-                          });
+  const OriginPool::Key key{context_.agent, "https", context_.authority,
+                            OriginConnection::Protocol::kAny};
+  const bool is_at_hand =
+      context_.decision.tls == policy::TlsMode::kIntercept &&
+      services_.pool.has_ready(key, [this](const base::SocketAddress& address) {
+        return services_.shared.guard.refusal(address, context_.decision).empty();
+      });
   if (is_at_hand) {
     record_intent();
   } else {
@@ -52,15 +57,17 @@ void ConnectAttempt::reach_origin() {
     allow();
     return;
   }
-  const OriginPool::Key key{context_.agent, "https", context_.authority, OriginConnection::Protocol::kAny};
-  pending_ = services_.pool.warm(key, context_.addresses, [this](const base::Result<base::SocketAddress>& connected) {
-    services_.loop.bury(std::move(pending_));
-    if (connected) {
-      allow();
-    } else {
-      refuse(refusal_for(connected.error()));
-    }
-  });
+  const OriginPool::Key key{context_.agent, "https", context_.authority,
+                            OriginConnection::Protocol::kAny};
+  pending_ = services_.pool.warm(key, context_.addresses,
+                                 [this](const base::Result<base::SocketAddress>& connected) {
+                                   services_.loop.bury(std::move(pending_));
+                                   if (connected) {
+                                     allow();
+                                   } else {
+                                     refuse(refusal_for(connected.error()));
+                                   }
+                                 });
 }
 
 void ConnectAttempt::allow() {

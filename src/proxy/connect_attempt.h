@@ -13,7 +13,8 @@ class ConnectAttempt {
  public:
   class Owner {
    public:
-    // On record and connected (or a connection is at hand): the 200 may go out. `context` holds the decision.
+    // On record and connected (or a connection is at hand): the 200 may go out. `context` holds the
+    // decision.
     virtual void on_connect_allowed(Context& context) = 0;
     // On record as well.
     virtual void on_connect_refused(const Refusal& refusal, const Context& context) = 0;

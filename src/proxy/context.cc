@@ -7,7 +7,8 @@ std::string Context::url() const {
   base::Authority shown = authority;
   if (head.host) {
     shown.host = head.host->host;
-    // Host without a port means the scheme's own, but then a tunnel to another port is meant all the same.
+    // Host without a port means the scheme's own, but then a tunnel to another port is meant all
+    // the same.
     shown.port = head.host->port != 0 ? head.host->port : authority.port;
   }
   return scheme + "://" + shown.text_without(default_port) + head.path;

@@ -1,4 +1,5 @@
-// All that is known about one request (or one CONNECT) while it is decided, carried out and recorded.
+// All that is known about one request (or one CONNECT) while it is decided, carried out and
+// recorded.
 #pragma once
 
 #include <chrono>
@@ -20,6 +21,7 @@ struct Tunnel {
   std::string sni;         // as the client wrote it; "" before or without TLS
   std::string names;       // "mismatch: ..." where audit mode let differing names pass
   policy::Decision decision;
+  std::uint64_t generation = 0;  // of the policy that allowed it
   std::chrono::steady_clock::time_point start;
   std::uint64_t requests = 0;
   std::uint64_t bytes_up = 0;
@@ -28,12 +30,12 @@ struct Tunnel {
 
 struct Context {
   std::string id;
-  std::string client;              // peer address
-  std::string agent;               // who is held to account: today the client's address
-  Tunnel* tunnel = nullptr;        // its counters grow with the exchange
+  std::string client;        // peer address
+  std::string agent;         // who is held to account: today the client's address
+  Tunnel* tunnel = nullptr;  // its counters grow with the exchange
   bool is_connect = false;
-  std::string scheme;              // "http" or "https"
-  base::Authority authority;       // the canonical one: decided on, dialled, verified, logged
+  std::string scheme;         // "http" or "https"
+  base::Authority authority;  // the canonical one: decided on, dialled, verified, logged
   http::RequestHead head;
   std::chrono::steady_clock::time_point start;
 
@@ -43,7 +45,8 @@ struct Context {
   policy::Decision decision;
   std::vector<base::SocketAddress> addresses;  // checked; what may be dialled
 
-  // scheme://host[:port]path as the original writes it: host and port of the Host field where there is one.
+  // scheme://host[:port]path as the original writes it: host and port of the Host field where there
+  // is one.
   [[nodiscard]] std::string url() const;
 };
 

@@ -74,7 +74,8 @@ Refusal refusal_for(const base::Error& error) {
 
 Answer answer_for(const Refusal& refusal, const Context& context) {
   const bool is_blocked = refusal.event == audit::Event::kBlocked;
-  std::string body = "leash: " + context.authority.host.text() + ":" + std::to_string(context.authority.port);
+  std::string body =
+      "leash: " + context.authority.host.text() + ":" + std::to_string(context.authority.port);
   if (!context.is_connect) body += context.head.path;
   body += is_blocked ? " blocked (" : " failed (";
   body += refusal.reason;

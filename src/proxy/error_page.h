@@ -17,7 +17,8 @@ struct Answer {
   http::ResponseHead head;
   std::string body;
 };
-// `leash: HOST:PORTPATH blocked (REASON)` and its kin, text/plain. Byte for byte as the original for 403.
+// `leash: HOST:PORTPATH blocked (REASON)` and its kin, text/plain. Byte for byte as the original
+// for 403.
 [[nodiscard]] Answer answer_for(const Refusal& refusal, const Context& context);
 // For what could not even be parsed.
 [[nodiscard]] Answer answer_for(const Refusal& refusal);

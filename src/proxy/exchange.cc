@@ -12,6 +12,7 @@ namespace leash::proxy {
 namespace {
 
 using base::Code;
+using base::Error;
 using base::Fault;
 
 // How long the rest of a refused request's body is waited for, so that the log has it.
@@ -28,7 +29,8 @@ std::size_t capture_bytes(const Services& services) {
 
 bool is_websocket_accepted(const http::ResponseHead& head, const std::string& key) {
   const std::string* accept = head.fields.find("sec-websocket-accept");
-  return head.fields.has_token("upgrade", "websocket") && head.fields.has_token("connection", "upgrade") &&
+  return head.fields.has_token("upgrade", "websocket") &&
+         head.fields.has_token("connection", "upgrade") &&
          head.fields.count("sec-websocket-accept") == 1 && accept != nullptr &&
          *accept == tls::websocket_accept(key);
 }
@@ -52,7 +54,8 @@ void Exchange::start() {
   Shared& shared = services_.shared;
   count(shared.metrics.requests);
   if (context_.tunnel != nullptr) ++context_.tunnel->requests;
-  if (!shared.settings.identity_host.empty() && context_.authority.host.text() == shared.settings.identity_host) {
+  if (!shared.settings.identity_host.empty() &&
+      context_.authority.host.text() == shared.settings.identity_host) {
     context_.head.fields.set("X-Agent-Source", context_.client);
   }
   if (context_.head.body.is_expected()) {
@@ -195,7 +198,7 @@ void Exchange::on_client_error(base::Error error) {
   client_is_gone_ = error.code == Code::kReset || error.code == Code::kClosedEarly ||
                     error.code == Code::kTlsClient || error.code == Code::kIdleTimeout;
   if (phase_ == Phase::kRaw) {
-    end_websocket();
+    end_websocket(error);
     return;
   }
   if (phase_ == Phase::kRefused) {
@@ -208,7 +211,7 @@ void Exchange::on_client_error(base::Error error) {
 void Exchange::cut(const base::Error& error) {
   if (phase_ == Phase::kDone) return;
   if (phase_ == Phase::kRaw) {
-    end_websocket();
+    end_websocket(error);
     return;
   }
   fail(refusal_for(error));
@@ -231,10 +234,10 @@ void Exchange::recheck(const policy::Snapshot& snapshot) {
   refusal.must_close = true;
   context_.decision = decision;
   if (phase_ == Phase::kRaw) {
-    end_websocket();
+    end_websocket(Error{Code::kBadPolicy, Fault::kProxy, refusal.reason});
     return;
   }
-  fail(std::move(refusal));
+  fail(refusal);
 }
 
 void Exchange::on_response_head(http::ResponseHead head) {
@@ -283,11 +286,12 @@ void Exchange::on_response_end(http::Fields trailers) {
 void Exchange::on_origin_error(base::Error error, bool is_untouched) {
   if (phase_ == Phase::kDone) return;
   if (phase_ == Phase::kRaw) {
-    end_websocket();
+    end_websocket(error);
     return;
   }
   drop_origin();
-  if (phase_ == Phase::kDeciding) return;  // a reserved connection died: reach_origin() finds another
+  if (phase_ == Phase::kDeciding)
+    return;  // a reserved connection died: reach_origin() finds another
   if (may_try_again(is_untouched)) {
     was_retried_ = true;
     phase_ = Phase::kDeciding;
@@ -319,8 +323,8 @@ void Exchange::refuse(Refusal refusal) {
   phase_ = Phase::kRefused;
   drop_origin();
   refusal_ = std::move(refusal);
-  const bool wants_body = !request_ended_ && !context_.head.expects_continue && !refusal_->must_close &&
-                          context_.head.body.is_expected();
+  const bool wants_body = !request_ended_ && !context_.head.expects_continue &&
+                          !refusal_->must_close && context_.head.body.is_expected();
   if (!wants_body) {
     answer_refusal();
     return;
@@ -334,16 +338,16 @@ void Exchange::answer_refusal() {
   Refusal refusal = std::move(*refusal_);
   refusal_.reset();
   if (!request_ended_ && context_.head.body.is_expected()) refusal.must_close = true;
-  fail(std::move(refusal));
+  fail(refusal);
 }
 
 // The exchange ends without the origin's response, or with a part of it.
-void Exchange::fail(Refusal refusal) {
+void Exchange::fail(const Refusal& refusal) {
   audit::Record record = refusal_record(refusal, context_, services_.shared.redactor);
   if (refusal.event == audit::Event::kBlocked) fill_bodies(record);
   if (intent_recorded_) fill_transfer(record);
   if (head_sent_ && response_) record.status = response_->status;
-  record_outcome(std::move(record));
+  record_outcome(record);
   drop_origin();
   if (head_sent_) {
     client_.abort(base::Error{Code::kClosedEarly, Fault::kOrigin, refusal.reason});
@@ -367,13 +371,14 @@ void Exchange::send_answer(const Refusal& refusal) {
 void Exchange::begin_websocket(http::ResponseHead head) {
   if (!websocket_key_ || !is_websocket_accepted(head, *websocket_key_)) {
     drop_origin();
-    fail(refusal_for(base::Error{Code::kUpgradeRefused, Fault::kOrigin, "101 that was not asked for or not proven"}));
+    fail(refusal_for(base::Error{Code::kUpgradeRefused, Fault::kOrigin,
+                                 "101 that was not asked for or not proven"}));
     return;
   }
   response_ = head;
   record_allowed();
   phase_ = Phase::kRaw;
-  websocket_ = std::make_unique<WebsocketTap>();
+  websocket_ = std::make_unique<WebsocketTap>(head);
   http::prepare_for_client(head);
   head.upgrade = "websocket";
   head_sent_ = true;
@@ -384,7 +389,10 @@ void Exchange::begin_websocket(http::ResponseHead head) {
 void Exchange::on_client_raw(std::string_view bytes) {
   touch();
   if (phase_ != Phase::kRaw || !origin_) return;
-  websocket_->from_client(bytes);
+  if (const auto fine = websocket_->from_client(bytes); !fine) {
+    end_websocket(fine.error());
+    return;
+  }
   bytes_up_ += bytes.size();
   origin_->send_raw(bytes);
   if (origin_ && origin_->queued_bytes() > buffer_bytes(services_)) client_.pause_body();
@@ -393,7 +401,10 @@ void Exchange::on_client_raw(std::string_view bytes) {
 void Exchange::on_origin_raw(std::string_view bytes) {
   touch();
   if (phase_ != Phase::kRaw) return;
-  websocket_->from_origin(bytes);
+  if (const auto fine = websocket_->from_origin(bytes); !fine) {
+    end_websocket(fine.error());
+    return;
+  }
   bytes_down_ += bytes.size();
   client_.send_raw(bytes);
   if (origin_ && client_.queued_bytes() > buffer_bytes(services_)) origin_->pause_body();
@@ -402,22 +413,30 @@ void Exchange::on_origin_raw(std::string_view bytes) {
 void Exchange::on_client_raw_end() {
   client_raw_ended_ = true;
   if (origin_) origin_->finish_raw();
-  if (origin_raw_ended_) end_websocket();
+  if (origin_raw_ended_) end_websocket(std::nullopt);
 }
 
 void Exchange::on_origin_raw_end() {
   origin_raw_ended_ = true;
   client_.finish_raw();
-  if (client_raw_ended_) end_websocket();
+  if (client_raw_ended_) end_websocket(std::nullopt);
 }
 
-void Exchange::end_websocket() {
+// `why`: what cut it; nullopt where both sides have ended it.
+void Exchange::end_websocket(const std::optional<Error>& why) {
   if (phase_ == Phase::kDone) return;
-  audit::Record record = base_record(audit::Event::kWebsocketClosed, context_, services_.shared.redactor);
+  audit::Record record =
+      base_record(audit::Event::kWebsocketClosed, context_, services_.shared.redactor);
+  if (why) record.reason = why->text();
   record.addr = facts_.address.text();
+  record.ms =
+      std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - context_.start)
+          .count();
+  record.bytes_up = bytes_up_;
+  record.bytes_down = bytes_down_;
   websocket_->describe(record);
-  record.ms = std::chrono::duration<double, std::milli>(services_.loop.now() - context_.start).count();
   services_.shared.log.append(record);
+  if (why) client_.abort(*why);
   drop_origin();
   finish(Finish::kClose);
 }
@@ -436,17 +455,23 @@ void Exchange::record_allowed() {
     if (const std::string* status = response_->fields.find("grpc-status")) grpc_status_ = *status;
   }
   if (!grpc_status_.empty()) record.extra.emplace_back("grpc_status", grpc_status_);
-  record_outcome(std::move(record));
+  record_outcome(record);
 }
 
-void Exchange::record_outcome(audit::Record record) {
+void Exchange::record_outcome(const audit::Record& record) {
   if (outcome_recorded_) return;
   outcome_recorded_ = true;
   Metrics& metrics = services_.shared.metrics;
   switch (record.event) {
-    case audit::Event::kAllowed: count(metrics.allowed); break;
-    case audit::Event::kBlocked: count(metrics.blocked); break;
-    default: count(metrics.errors); break;
+    case audit::Event::kAllowed:
+      count(metrics.allowed);
+      break;
+    case audit::Event::kBlocked:
+      count(metrics.blocked);
+      break;
+    default:
+      count(metrics.errors);
+      break;
   }
   if (record.reason == "audit_unavailable") count(metrics.audit_refused);
   count(metrics.bytes_up, bytes_up_);
@@ -459,7 +484,9 @@ void Exchange::record_outcome(audit::Record record) {
 }
 
 void Exchange::fill_transfer(audit::Record& record) {
-  record.ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - context_.start).count();
+  record.ms =
+      std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - context_.start)
+          .count();
   record.bytes_up = bytes_up_;
   record.bytes_down = bytes_down_;
   if (facts_.address.port != 0) record.addr = facts_.address.text();
@@ -476,7 +503,8 @@ void Exchange::fill_bodies(audit::Record& record) {
     }
     const auto decoded = http::decode_body(*encoding, capture.bytes(), http::DecodeLimits{});
     // What does not decode is opaque bytes, never a reason to pass or to fail.
-    if (!decoded) return audit::captured_text(capture.bytes(), is_cut, services_.shared.settings.body_limit_kb);
+    if (!decoded)
+      return audit::captured_text(capture.bytes(), is_cut, services_.shared.settings.body_limit_kb);
     is_cut = is_cut || decoded->is_cut;
     return audit::captured_text(decoded->bytes, is_cut, services_.shared.settings.body_limit_kb);
   };
@@ -514,7 +542,8 @@ void Exchange::on_idle_check() {
     return;
   }
   const auto limit = services_.shared.settings.limits.exchange_idle_time;
-  const auto idle = std::chrono::duration_cast<std::chrono::milliseconds>(services_.loop.now() - last_activity_);
+  const auto idle =
+      std::chrono::duration_cast<std::chrono::milliseconds>(services_.loop.now() - last_activity_);
   if (idle < limit) {
     timer_.start(limit - idle);
     return;

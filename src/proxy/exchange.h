@@ -1,4 +1,5 @@
-// One request with its response: from its head, through the gates, to the origin and back, to its outcome on record.
+// One request with its response: from its head, through the gates, to the origin and back, to its
+// outcome on record.
 #pragma once
 
 #include <memory>
@@ -52,11 +53,11 @@ class Exchange final : public ClientEvents, public OriginEvents {
 
  private:
   enum class Phase {
-    kDeciding,    // at a gate
-    kDialing,     // waits for its origin stream
-    kRelaying,    // head is at the origin
-    kRefused,     // takes in the rest of a refused request's body for the log
-    kRaw,         // a WebSocket
+    kDeciding,  // at a gate
+    kDialing,   // waits for its origin stream
+    kRelaying,  // head is at the origin
+    kRefused,   // takes in the rest of a refused request's body for the log
+    kRaw,       // a WebSocket
     kDone,
   };
 
@@ -79,12 +80,12 @@ class Exchange final : public ClientEvents, public OriginEvents {
   void answer_refusal();
   void send_answer(const Refusal& refusal);
   void begin_websocket(http::ResponseHead head);
-  void end_websocket();
+  void end_websocket(const std::optional<base::Error>& why);
   [[nodiscard]] bool may_try_again(bool is_untouched) const;
 
-  void fail(Refusal refusal);
+  void fail(const Refusal& refusal);
   void record_allowed();
-  void record_outcome(audit::Record record);
+  void record_outcome(const audit::Record& record);
   void fill_transfer(audit::Record& record);
   void fill_bodies(audit::Record& record);
   void drop_origin();
@@ -106,7 +107,7 @@ class Exchange final : public ClientEvents, public OriginEvents {
   std::optional<Refusal> refusal_;
   std::optional<audit::Capture> request_capture_;
   std::optional<audit::Capture> response_capture_;
-  std::optional<http::ResponseHead> response_;   // as the origin sent it
+  std::optional<http::ResponseHead> response_;  // as the origin sent it
   std::optional<std::string> websocket_key_;
   std::unique_ptr<WebsocketTap> websocket_;
   http::Fields request_trailers_;

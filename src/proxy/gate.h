@@ -28,8 +28,8 @@ class Gate {
   using Done = std::function<void(std::optional<Refusal>)>;
   virtual ~Gate() = default;
 
-  // Answers inside the call and returns null, or holds: then `done` runs later, unless what it returned is
-  // destroyed first. `context` outlives both.
+  // Answers inside the call and returns null, or holds: then `done` runs later, unless what it
+  // returned is destroyed first. `context` outlives both.
   [[nodiscard]] virtual std::unique_ptr<net::Pending> check(Context& context, Done done) = 0;
 };
 

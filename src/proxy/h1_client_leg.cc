@@ -103,13 +103,15 @@ void H1ClientLeg::take_head(http::RequestHead head) {
   version_ = head.version;
   method_ = head.method;
   // RFC 9112 s. 9.3: an HTTP/1.0 client is not promised what it may not understand.
-  request_persists_ = head.is_persistent && head.version != http::Version::kHttp10 && !services_.is_draining;
+  request_persists_ =
+      head.is_persistent && head.version != http::Version::kHttp10 && !services_.is_draining;
   response_persists_ = true;
   request_ended_ = false;
   wants_body_ = !head.body.is_expected();  // then only the end is to come
   if (head.form == http::TargetForm::kAuthority) {
     if (role_ == Role::kTunnel) {
-      refuse(refusal_for(Error{Code::kUnsupportedMethod, Fault::kClient, "CONNECT inside a tunnel"}));
+      refuse(
+          refusal_for(Error{Code::kUnsupportedMethod, Fault::kClient, "CONNECT inside a tunnel"}));
       return;
     }
     waits_for_connect_ = true;
@@ -127,7 +129,8 @@ void H1ClientLeg::take_head(http::RequestHead head) {
 
 void H1ClientLeg::steer_reading() {
   if (ended_) return;
-  // While an exchange runs, reading goes on for the sake of what it tells (the client has gone), up to a bound.
+  // While an exchange runs, reading goes on for the sake of what it tells (the client has gone), up
+  // to a bound.
   const bool body_is_held = exchange_ && !request_ended_ && !wants_body_;
   if (body_is_held || (pending_.size() >= kPendingBytes) || (is_raw_ && !wants_body_)) {
     transport_.pause_reading();
@@ -166,7 +169,8 @@ void H1ClientLeg::on_eof(End) {
   if (ended_ || waits_for_connect_) return;
   if (!exchange_) {
     if (parser_.is_in_head()) {
-      owner_.record_error(refusal_for(Error{Code::kClosedEarly, Fault::kClient, "closed within a head"}));
+      owner_.record_error(
+          refusal_for(Error{Code::kClosedEarly, Fault::kClient, "closed within a head"}));
     }
     end(LegOwner::Ending::kGently);
     return;
@@ -176,7 +180,8 @@ void H1ClientLeg::on_eof(End) {
   } else if (request_ended_) {
     if (!std::exchange(eof_told_, true)) timer_.start(kHalfClosedTime);
   } else if (wants_body_ && pending_.empty()) {
-    exchange_->on_client_error(Error{Code::kBodyIncomplete, Fault::kClient, "closed within the body"});
+    exchange_->on_client_error(
+        Error{Code::kBodyIncomplete, Fault::kClient, "closed within the body"});
   }
 }
 
@@ -214,11 +219,12 @@ void H1ClientLeg::on_timer() {
     if (std::exchange(has_sent_, false)) {
       timer_.start(kHalfClosedTime);
     } else {
-      exchange_->on_client_error(Error{Code::kIdleTimeout, Fault::kClient, "the client ended its direction"});
+      exchange_->on_client_error(
+          Error{Code::kIdleTimeout, Fault::kClient, "the client ended its direction"});
     }
     return;
   }
-  if (parser_.is_in_head() || (role_ == Role::kProxy && method_.empty())) {
+  if (parser_.is_in_head()) {
     count(services_.shared.metrics.limit_head_time);
     refuse(refusal_for(Error{Code::kTimeout, Fault::kClient, "no whole head in time"}));
     return;
@@ -236,13 +242,16 @@ void H1ClientLeg::send_interim(const http::ResponseHead& head) {
 void H1ClientLeg::send_head(const http::ResponseHead& head) {
   http::ResponseHead out_head = head;
   out_head.version = http::Version::kHttp11;
-  const bool has_no_body = method_ == "HEAD" || head.status == 204 || head.status == 304 || head.status == 101;
+  const bool has_no_body =
+      method_ == "HEAD" || head.status == 204 || head.status == 304 || head.status == 101;
   // HTTP/2 ends a stream without saying how long nothing is; HTTP/1 must say it.
-  if (!has_no_body && out_head.body.framing == http::Framing::kNone) out_head.body = {http::Framing::kLength, 0};
+  if (!has_no_body && out_head.body.framing == http::Framing::kNone)
+    out_head.body = {http::Framing::kLength, 0};
   if (version_ == http::Version::kHttp10 && out_head.body.framing == http::Framing::kChunked) {
     out_head.body.framing = http::Framing::kUntilClose;
   }
-  if (out_head.body.framing == http::Framing::kUntilClose && !has_no_body) response_persists_ = false;
+  if (out_head.body.framing == http::Framing::kUntilClose && !has_no_body)
+    response_persists_ = false;
   response_persists_ = response_persists_ && head.is_persistent;
   out_head.is_persistent = request_persists_ && response_persists_;
   response_is_chunked_ = out_head.body.framing == http::Framing::kChunked && !has_no_body;
@@ -279,11 +288,11 @@ void H1ClientLeg::send_raw(std::string_view bytes) { transport_.write(bytes); }
 void H1ClientLeg::finish_raw() { transport_.finish_writing(); }
 
 void H1ClientLeg::resume_body() {
-  if (wants_body_) return;
-  wants_body_ = true;
+  const bool was_wanted = std::exchange(wants_body_, true);
   if (is_raw_) {
+    release_raw();
     steer_reading();
-  } else if (!is_processing_) {
+  } else if (!was_wanted && !is_processing_) {
     process({});
   }
 }
@@ -298,8 +307,8 @@ std::size_t H1ClientLeg::queued_bytes() const { return transport_.queued_bytes()
 void H1ClientLeg::on_exchange_done(Exchange&, Exchange::Finish finish) {
   services_.loop.bury(std::move(exchange_));
   owner_.on_exchange_recorded();
-  const bool goes_on = finish == Exchange::Finish::kKeep && request_persists_ && response_persists_ &&
-                       !services_.is_draining && (!eof_ || !pending_.empty());
+  const bool goes_on = finish == Exchange::Finish::kKeep && request_persists_ &&
+                       response_persists_ && !services_.is_draining && (!eof_ || !pending_.empty());
   if (goes_on) {
     next_request();
   } else {

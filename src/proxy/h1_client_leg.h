@@ -1,4 +1,5 @@
-// The HTTP/1 codec on a client's connection: one exchange at a time, pipelined requests answered in order.
+// The HTTP/1 codec on a client's connection: one exchange at a time, pipelined requests answered in
+// order.
 #pragma once
 
 #include <memory>
@@ -63,7 +64,7 @@ class H1ClientLeg final : public ClientLeg, public ClientStream, public Exchange
   Role role_;
   http::RequestParser parser_;
   net::Timer timer_;
-  std::string pending_;                  // received, not parsed yet
+  std::string pending_;  // received, not parsed yet
   std::unique_ptr<Exchange> exchange_;
   http::Version version_ = http::Version::kHttp11;
   std::string method_;
@@ -81,7 +82,8 @@ class H1ClientLeg final : public ClientLeg, public ClientStream, public Exchange
   bool head_timed_ = false;
   bool has_sent_ = false;
   bool was_aborted_ = false;
-  std::shared_ptr<int> alive_ = std::make_shared<int>(0);  // deferred work asks whether we still live
+  std::shared_ptr<int> alive_ =
+      std::make_shared<int>(0);  // deferred work asks whether we still live
 };
 
 }  // namespace leash::proxy

@@ -125,8 +125,10 @@ void H1OriginLeg::on_bytes(std::string_view bytes) {
       return;
     }
     if (!*event) return;
-    // Known before the end is told, since that frees the stream: bytes behind a response end the connection.
-    if (std::holds_alternative<http::MessageEnd>(**event) && !is_raw_ && !bytes.empty()) is_persistent_ = false;
+    // Known before the end is told, since that frees the stream: bytes behind a response end the
+    // connection.
+    if (std::holds_alternative<http::MessageEnd>(**event) && !is_raw_ && !bytes.empty())
+      is_persistent_ = false;
     deliver(std::move(**event));
   }
 }

@@ -35,11 +35,11 @@ class H1OriginLeg final : public OriginLeg {
   Owner& owner_;
   Stream* stream_ = nullptr;
   bool is_persistent_ = true;
-  bool request_sent_ = false;   // whole
+  bool request_sent_ = false;  // whole
   bool response_ended_ = false;
   bool got_bytes_ = false;
   bool is_raw_ = false;
-  bool is_chunked_ = false;     // the request
+  bool is_chunked_ = false;  // the request
   bool is_broken_ = false;
 };
 

@@ -25,8 +25,8 @@ http::H2Limits h2_limits(const config::Limits& limits) {
   return h2;
 }
 
-// RFC 8441 s. 5: an extended CONNECT for a WebSocket means what a GET with Upgrade means in HTTP/1, and is decided,
-// recorded and sent on as that.
+// RFC 8441 s. 5: an extended CONNECT for a WebSocket means what a GET with Upgrade means in HTTP/1,
+// and is decided, recorded and sent on as that.
 void make_handshake(http::RequestHead& head) {
   head.method = "GET";
   head.protocol.clear();
@@ -67,7 +67,10 @@ class H2ClientLeg::Stream final : public ClientStream, public Exchange::Owner {
   }
 
   // From the exchange:
-  void send_interim(const http::ResponseHead& head) override { leg_.server_.send_head(id_, head, false); kick(); }
+  void send_interim(const http::ResponseHead& head) override {
+    leg_.server_.send_head(id_, head, false);
+    kick();
+  }
   void send_head(const http::ResponseHead& head) override {
     if (head.status == 101) {
       http::ResponseHead opened = head;
@@ -82,13 +85,19 @@ class H2ClientLeg::Stream final : public ClientStream, public Exchange::Owner {
     }
     kick();
   }
-  void send_body(std::string_view bytes) override { leg_.server_.send_body(id_, bytes); kick(); }
+  void send_body(std::string_view bytes) override {
+    leg_.server_.send_body(id_, bytes);
+    kick();
+  }
   void send_end(const http::Fields& trailers) override {
     is_whole_ = true;
     leg_.server_.send_end(id_, trailers);
     kick();
   }
-  void abort(const Error&) override { leg_.server_.reset(id_, http::H2Code::kInternalError); kick(); }
+  void abort(const Error&) override {
+    leg_.server_.reset(id_, http::H2Code::kInternalError);
+    kick();
+  }
   void send_raw(std::string_view bytes) override { send_body(bytes); }
   void finish_raw() override { send_end({}); }
   void resume_body() override {
@@ -109,7 +118,8 @@ class H2ClientLeg::Stream final : public ClientStream, public Exchange::Owner {
   void on_exchange_done(Exchange&, Exchange::Finish finish) override {
     leg_.services_.loop.bury(std::move(exchange_));
     leg_.owner_.on_exchange_recorded();
-    if (finish == Exchange::Finish::kClose && !is_whole_) leg_.server_.reset(id_, http::H2Code::kCancel);
+    if (finish == Exchange::Finish::kClose && !is_whole_)
+      leg_.server_.reset(id_, http::H2Code::kCancel);
     kick();
   }
 
@@ -173,7 +183,8 @@ H2ClientLeg::Stream* H2ClientLeg::find(std::int32_t stream) {
 void H2ClientLeg::on_bytes(std::string_view plain) {
   if (ended_) return;
   const auto received = server_.receive(plain, services_.loop.now());
-  if (!received && !std::exchange(error_recorded_, true)) owner_.record_error(refusal_for(received.error()));
+  if (!received && !std::exchange(error_recorded_, true))
+    owner_.record_error(refusal_for(received.error()));
   pump();
   look_for_end();
 }
@@ -195,7 +206,9 @@ void H2ClientLeg::on_request(std::int32_t stream, http::RequestHead head, bool e
   added.start(std::move(*context));
 }
 
-void H2ClientLeg::on_refused(std::int32_t, const Error& error) { owner_.record_error(refusal_for(error)); }
+void H2ClientLeg::on_refused(std::int32_t, const Error& error) {
+  owner_.record_error(refusal_for(error));
+}
 
 void H2ClientLeg::on_body(std::int32_t stream, std::string_view bytes) {
   if (Stream* found = find(stream)) {
@@ -212,10 +225,12 @@ void H2ClientLeg::on_end(std::int32_t stream, http::Fields trailers) {
 void H2ClientLeg::on_reset(std::int32_t stream, const Error& error) {
   Stream* found = find(stream);
   if (found == nullptr || found->exchange() == nullptr) return;
-  // The client's own RST_STREAM is a client that has gone; an error of its message is named as that.
+  // The client's own RST_STREAM is a client that has gone; an error of its message is named as
+  // that.
   Error told = error;
   told.fault = Fault::kClient;
-  if (told.code != Code::kReset && told.code != Code::kClosedEarly) told = Error{Code::kReset, Fault::kClient, error.text()};
+  if (told.code != Code::kReset && told.code != Code::kClosedEarly)
+    told = Error{Code::kReset, Fault::kClient, error.text()};
   found->exchange()->on_client_error(std::move(told));
 }
 
@@ -228,7 +243,8 @@ void H2ClientLeg::on_closed(std::int32_t stream) {
   Stream* found = find(stream);
   if (found == nullptr) return;
   if (found->exchange() != nullptr) {
-    found->exchange()->on_client_error(Error{Code::kReset, Fault::kClient, "the stream was closed"});
+    found->exchange()->on_client_error(
+        Error{Code::kReset, Fault::kClient, "the stream was closed"});
   }
   forget(stream);
 }
@@ -270,7 +286,8 @@ void H2ClientLeg::cut(const Error& error) {
   ids.reserve(streams_.size());
   for (const auto& [id, stream] : streams_) ids.push_back(id);
   for (const std::int32_t id : ids) {
-    if (Stream* found = find(id); found != nullptr && found->exchange() != nullptr) found->exchange()->cut(error);
+    if (Stream* found = find(id); found != nullptr && found->exchange() != nullptr)
+      found->exchange()->cut(error);
   }
   pump();
   end(LegOwner::Ending::kGently);
@@ -281,7 +298,8 @@ void H2ClientLeg::recheck(const policy::Snapshot& snapshot) {
   ids.reserve(streams_.size());
   for (const auto& [id, stream] : streams_) ids.push_back(id);
   for (const std::int32_t id : ids) {
-    if (Stream* found = find(id); found != nullptr && found->exchange() != nullptr) found->exchange()->recheck(snapshot);
+    if (Stream* found = find(id); found != nullptr && found->exchange() != nullptr)
+      found->exchange()->recheck(snapshot);
   }
 }
 
@@ -317,7 +335,8 @@ void H2ClientLeg::schedule_pump() {
 void H2ClientLeg::look_for_end() {
   if (ended_) return;
   if (server_.is_finished() || (is_draining_ && server_.is_drained())) {
-    if (server_.error() && !std::exchange(error_recorded_, true)) owner_.record_error(refusal_for(*server_.error()));
+    if (server_.error() && !std::exchange(error_recorded_, true))
+      owner_.record_error(refusal_for(*server_.error()));
     end(LegOwner::Ending::kGently);
   }
 }

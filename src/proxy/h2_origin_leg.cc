@@ -58,7 +58,8 @@ class H2OriginLeg::Stream final : public OriginStream {
     }
   }
   void send_end(const http::Fields& trailers) override {
-    if (H2OriginLeg* leg = this->leg(); leg != nullptr && id_ != 0 && !std::exchange(ended_, true)) {
+    if (H2OriginLeg* leg = this->leg();
+        leg != nullptr && id_ != 0 && !std::exchange(ended_, true)) {
       leg->client_.send_end(id_, trailers);
       leg->schedule_pump();
     }
@@ -109,7 +110,8 @@ class H2OriginLeg::Stream final : public OriginStream {
   std::shared_ptr<Stream*> self_ = std::make_shared<Stream*>(this);  // dies with us
 };
 
-H2OriginLeg::H2OriginLeg(net::Loop& loop, Transport& transport, const config::Limits& limits, Owner& owner)
+H2OriginLeg::H2OriginLeg(net::Loop& loop, Transport& transport, const config::Limits& limits,
+                         Owner& owner)
     : loop_(loop),
       transport_(transport),
       owner_(owner),
@@ -149,7 +151,9 @@ void H2OriginLeg::on_bytes(std::string_view bytes) {
   if (!received || client_.is_finished()) tell_owner();
 }
 
-void H2OriginLeg::on_eof(End) { on_error(Error{Code::kClosedEarly, Fault::kOrigin, "the connection ended"}); }
+void H2OriginLeg::on_eof(End) {
+  on_error(Error{Code::kClosedEarly, Fault::kOrigin, "the connection ended"});
+}
 
 void H2OriginLeg::on_error(Error error) {
   is_lost_ = true;

@@ -11,8 +11,8 @@ using base::Code;
 using base::Error;
 using base::Fault;
 
-OriginConnection::OriginConnection(net::Loop& loop, tls::ClientContext& tls, const config::Limits& limits, Key key,
-                                   Owner& owner)
+OriginConnection::OriginConnection(net::Loop& loop, tls::ClientContext& tls,
+                                   const config::Limits& limits, Key key, Owner& owner)
     : loop_(loop),
       tls_(tls),
       limits_(limits),
@@ -23,28 +23,30 @@ OriginConnection::OriginConnection(net::Loop& loop, tls::ClientContext& tls, con
 OriginConnection::~OriginConnection() = default;
 
 void OriginConnection::dial(std::vector<base::SocketAddress> addresses) {
-  dialling_ = net::dial(loop_, std::move(addresses), limits_.connect_time, [this](base::Result<net::Dialled> dialled) {
-    loop_.bury(std::move(dialling_));
-    if (!dialled) {
-      owner_.on_failed(*this, dialled.error());
-      return;
-    }
-    facts_.address = dialled->address;
-    transport_ = std::make_unique<Transport>(loop_, std::move(dialled->fd), *this);
-    owner_.on_connected(*this);
-    if (!transport_->is_open()) return;
-    if (key_.scheme == "https") {
-      timer_.start(limits_.origin_handshake_time);
-      tls::ClientContext::Options options;
-      options.authority = key_.authority;
-      options.session_scope = key_.agent;
-      options.offer_h2 = key_.protocol == Protocol::kAny;
-      transport_->start_tls(tls_.connect(std::move(options)), {});
-      transport_->resume_reading();
-    } else {
-      become_ready();
-    }
-  });
+  dialling_ = net::dial(loop_, std::move(addresses), limits_.connect_time,
+                        [this](base::Result<net::Dialled> dialled) {
+                          loop_.bury(std::move(dialling_));
+                          if (!dialled) {
+                            owner_.on_failed(*this, dialled.error());
+                            return;
+                          }
+                          facts_.address = dialled->address;
+                          transport_ =
+                              std::make_unique<Transport>(loop_, std::move(dialled->fd), *this);
+                          owner_.on_connected(*this);
+                          if (!transport_->is_open()) return;
+                          if (key_.scheme == "https") {
+                            timer_.start(limits_.origin_handshake_time);
+                            tls::ClientContext::Options options;
+                            options.authority = key_.authority;
+                            options.session_scope = key_.agent;
+                            options.offer_h2 = key_.protocol == Protocol::kAny;
+                            transport_->start_tls(tls_.connect(std::move(options)), {});
+                            transport_->resume_reading();
+                          } else {
+                            become_ready();
+                          }
+                        });
 }
 
 void OriginConnection::on_established() {
@@ -60,11 +62,16 @@ void OriginConnection::become_ready() {
     leg_ = std::make_unique<H2OriginLeg>(loop_, *transport_, limits_, *this);
   } else {
     leg_ = std::make_unique<H1OriginLeg>(
-        *transport_, http::Limits{.head_bytes = limits_.head_kb * 1024, .fields = limits_.head_fields}, *this);
+        *transport_,
+        http::Limits{.head_bytes = limits_.head_kb * 1024, .fields = limits_.head_fields}, *this);
   }
   is_ready_ = true;
   transport_->resume_reading();
   owner_.on_ready(*this);
+}
+
+void OriginConnection::settle() {
+  if (!is_shared() && !transport_->is_quiet()) transport_->read_waiting();
 }
 
 bool OriginConnection::is_fit() const {

@@ -1,4 +1,5 @@
-// One connection to an origin: dialled, with TLS where the scheme wants it, then carrying exchanges.
+// One connection to an origin: dialled, with TLS where the scheme wants it, then carrying
+// exchanges.
 #pragma once
 
 #include <memory>
@@ -28,17 +29,19 @@ class OriginConnection final : public Transport::Handler, public OriginLeg::Owne
   };
   class Owner {
    public:
-    virtual void on_connected(OriginConnection& connection) = 0;                  // TCP is up
-    virtual void on_ready(OriginConnection& connection) = 0;                      // may carry an exchange
-    virtual void on_failed(OriginConnection& connection, base::Error error) = 0;  // never became ready
-    virtual void on_free(OriginConnection& connection) = 0;                       // may carry another one
-    virtual void on_gone(OriginConnection& connection) = 0;                       // is closed, or idle for too long
+    virtual void on_connected(OriginConnection& connection) = 0;  // TCP is up
+    virtual void on_ready(OriginConnection& connection) = 0;      // may carry an exchange
+    virtual void on_failed(OriginConnection& connection,
+                           base::Error error) = 0;           // never became ready
+    virtual void on_free(OriginConnection& connection) = 0;  // may carry another one
+    virtual void on_gone(OriginConnection& connection) = 0;  // is closed, or idle for too long
 
    protected:
     ~Owner() = default;
   };
 
-  OriginConnection(net::Loop& loop, tls::ClientContext& tls, const config::Limits& limits, Key key, Owner& owner);
+  OriginConnection(net::Loop& loop, tls::ClientContext& tls, const config::Limits& limits, Key key,
+                   Owner& owner);
   ~OriginConnection();
   OriginConnection(const OriginConnection&) = delete;
   OriginConnection& operator=(const OriginConnection&) = delete;
@@ -52,6 +55,9 @@ class OriginConnection final : public Transport::Handler, public OriginLeg::Owne
   [[nodiscard]] bool is_unused() const { return is_ready_ && leg_->is_unused(); }
   // An idle HTTP/1 connection on which nothing has come is fit to be used again.
   [[nodiscard]] bool is_fit() const;
+  // Takes in what waits on an idle connection (TLS 1.3 tickets come after the handshake): it may turn out to
+  // have ended, and then the owner is told from inside.
+  void settle();
   // Only while can_open().
   [[nodiscard]] std::unique_ptr<OriginStream> open(OriginEvents& events);
   void close();

@@ -14,7 +14,8 @@ class OriginLeg {
  public:
   class Owner {
    public:
-    // A stream has ended, or the connection's fitness has changed: look at can_open(), is_unused(), is_broken().
+    // A stream has ended, or the connection's fitness has changed: look at can_open(), is_unused(),
+    // is_broken().
     virtual void on_leg_changed() = 0;
 
    protected:
@@ -23,7 +24,8 @@ class OriginLeg {
 
   virtual ~OriginLeg() = default;
   // Only while can_open(). The leg may be destroyed before the stream, which is then deaf.
-  [[nodiscard]] virtual std::unique_ptr<OriginStream> open(OriginEvents& events, const OriginFacts& facts) = 0;
+  [[nodiscard]] virtual std::unique_ptr<OriginStream> open(OriginEvents& events,
+                                                           const OriginFacts& facts) = 0;
   // May another exchange begin here now?
   [[nodiscard]] virtual bool can_open() const = 0;
   [[nodiscard]] virtual bool is_unused() const = 0;  // carries none

@@ -6,7 +6,8 @@
 namespace leash::proxy {
 namespace {
 
-void erase_from(std::map<OriginPool::Key, std::vector<OriginConnection*>>& index, OriginConnection& connection) {
+void erase_from(std::map<OriginPool::Key, std::vector<OriginConnection*>>& index,
+                OriginConnection& connection) {
   const auto it = index.find(connection.key());
   if (it == index.end()) return;
   std::erase(it->second, &connection);
@@ -59,7 +60,8 @@ class OriginPool::Waiter final : public net::Pending {
   Warmed warmed_;
 };
 
-OriginPool::OriginPool(net::Loop& loop, tls::ClientContext& tls, const config::Limits& limits, Metrics& metrics)
+OriginPool::OriginPool(net::Loop& loop, tls::ClientContext& tls, const config::Limits& limits,
+                       Metrics& metrics)
     : loop_(loop), tls_(tls), limits_(limits), metrics_(metrics) {}
 
 OriginPool::~OriginPool() {
@@ -68,11 +70,17 @@ OriginPool::~OriginPool() {
   }
 }
 
-std::unique_ptr<OriginStream> OriginPool::take(const Key& key, const AddressIsFit& is_fit, OriginEvents& events) {
+std::unique_ptr<OriginStream> OriginPool::take(const Key& key, const AddressIsFit& is_fit,
+                                               OriginEvents& events) {
   for (;;) {
     const auto it = ready_.find(key);
     if (it == ready_.end()) return nullptr;
     OriginConnection& connection = *it->second.back();
+    connection.settle();
+    if (const auto again = ready_.find(key);
+        again == ready_.end() || again->second.back() != &connection) {
+      continue;  // it has ended
+    }
     if (connection.is_fit() && is_fit(connection.address())) {
       count(metrics_.origin_reused);
       return open_on(connection, events);
@@ -86,7 +94,8 @@ std::unique_ptr<OriginStream> OriginPool::take(const Key& key, const AddressIsFi
   }
 }
 
-std::unique_ptr<OriginStream> OriginPool::open_on(OriginConnection& connection, OriginEvents& events) {
+std::unique_ptr<OriginStream> OriginPool::open_on(OriginConnection& connection,
+                                                  OriginEvents& events) {
   auto stream = connection.open(events);
   if (!connection.can_open()) erase_from(ready_, connection);
   return stream;
@@ -94,12 +103,14 @@ std::unique_ptr<OriginStream> OriginPool::open_on(OriginConnection& connection, 
 
 bool OriginPool::has_ready(const Key& key, const AddressIsFit& is_fit) const {
   const auto it = ready_.find(key);
-  return it != ready_.end() && std::any_of(it->second.begin(), it->second.end(), [&](const OriginConnection* c) {
-           return c->is_fit() && is_fit(c->address());
+  return it != ready_.end() &&
+         std::any_of(it->second.begin(), it->second.end(), [&](const OriginConnection* c) {
+           return c->can_open() && is_fit(c->address());
          });
 }
 
-OriginPool::Entry& OriginPool::start(const Key& key, const std::vector<base::SocketAddress>& addresses) {
+OriginPool::Entry& OriginPool::start(const Key& key,
+                                     const std::vector<base::SocketAddress>& addresses) {
   auto connection = std::make_unique<OriginConnection>(loop_, tls_, limits_, key, *this);
   OriginConnection* raw = connection.get();
   Entry& entry = connections_[raw];
@@ -111,8 +122,10 @@ OriginPool::Entry& OriginPool::start(const Key& key, const std::vector<base::Soc
   return entry;
 }
 
-// One that goes nowhere but where this request may go, and that others may join: plain HTTP is never shared.
-OriginPool::Entry* OriginPool::find_coming(const Key& key, const std::vector<base::SocketAddress>& addresses) {
+// One that goes nowhere but where this request may go, and that others may join: plain HTTP is
+// never shared.
+OriginPool::Entry* OriginPool::find_coming(const Key& key,
+                                           const std::vector<base::SocketAddress>& addresses) {
   const auto it = coming_.find(key);
   if (it == coming_.end()) return nullptr;
   const bool may_share = key.scheme == "https" && key.protocol == OriginConnection::Protocol::kAny;
@@ -120,22 +133,25 @@ OriginPool::Entry* OriginPool::find_coming(const Key& key, const std::vector<bas
     Entry& entry = connections_.at(connection);
     const bool is_wanted = std::any_of(entry.waiters.begin(), entry.waiters.end(),
                                        [](const Waiter* waiter) { return waiter->wants_stream(); });
-    const bool goes_there = std::all_of(entry.addresses.begin(), entry.addresses.end(), [&](const auto& address) {
-      return std::find(addresses.begin(), addresses.end(), address) != addresses.end();
-    });
+    const bool goes_there =
+        std::all_of(entry.addresses.begin(), entry.addresses.end(), [&](const auto& address) {
+          return std::find(addresses.begin(), addresses.end(), address) != addresses.end();
+        });
     if (goes_there && (!is_wanted || may_share)) return &entry;
   }
   return nullptr;
 }
 
-std::unique_ptr<net::Pending> OriginPool::open(const Key& key, const std::vector<base::SocketAddress>& addresses,
+std::unique_ptr<net::Pending> OriginPool::open(const Key& key,
+                                               const std::vector<base::SocketAddress>& addresses,
                                                OriginEvents& events, Opened done) {
   Entry* entry = find_coming(key, addresses);
   if (entry == nullptr) entry = &start(key, addresses);
   return std::make_unique<Waiter>(*entry, &events, std::move(done), nullptr);
 }
 
-std::unique_ptr<net::Pending> OriginPool::warm(const Key& key, const std::vector<base::SocketAddress>& addresses,
+std::unique_ptr<net::Pending> OriginPool::warm(const Key& key,
+                                               const std::vector<base::SocketAddress>& addresses,
                                                Warmed done) {
   return std::make_unique<Waiter>(start(key, addresses), nullptr, nullptr, std::move(done));
 }
@@ -190,7 +206,8 @@ void OriginPool::on_failed(OriginConnection& connection, base::Error error) {
 
 void OriginPool::on_free(OriginConnection& connection) {
   const auto it = ready_.find(connection.key());
-  const bool is_listed = it != ready_.end() && std::find(it->second.begin(), it->second.end(), &connection) != it->second.end();
+  const bool is_listed = it != ready_.end() && std::find(it->second.begin(), it->second.end(),
+                                                         &connection) != it->second.end();
   if (!is_listed) ready_[connection.key()].push_back(&connection);
 }
 

@@ -5,7 +5,8 @@
 
 namespace leash::proxy {
 
-audit::Record base_record(audit::Event event, const Context& context, const audit::Redactor& redactor) {
+audit::Record base_record(audit::Event event, const Context& context,
+                          const audit::Redactor& redactor) {
   audit::Record record;
   record.event = event;
   record.client = context.client;
@@ -28,10 +29,12 @@ audit::Record base_record(audit::Event event, const Context& context, const audi
 }
 
 audit::Record intent_record(const Context& context, const audit::Redactor& redactor) {
-  return base_record(context.is_connect ? audit::Event::kConnectAllowed : audit::Event::kRequest, context, redactor);
+  return base_record(context.is_connect ? audit::Event::kConnectAllowed : audit::Event::kRequest,
+                     context, redactor);
 }
 
-audit::Record refusal_record(const Refusal& refusal, const Context& context, const audit::Redactor& redactor) {
+audit::Record refusal_record(const Refusal& refusal, const Context& context,
+                             const audit::Redactor& redactor) {
   audit::Record record = base_record(refusal.event, context, redactor);
   record.reason = refusal.reason;
   if (!refusal.detail.empty()) record.reason.append(": ").append(refusal.detail);

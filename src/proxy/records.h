@@ -8,11 +8,14 @@
 namespace leash::proxy {
 
 // The fields that each line of a request or CONNECT shares.
-[[nodiscard]] audit::Record base_record(audit::Event event, const Context& context, const audit::Redactor& redactor);
+[[nodiscard]] audit::Record base_record(audit::Event event, const Context& context,
+                                        const audit::Redactor& redactor);
 // connect_allowed or request.
 [[nodiscard]] audit::Record intent_record(const Context& context, const audit::Redactor& redactor);
 // blocked or error. The request stage has method, url and (blocked) the request's headers.
-[[nodiscard]] audit::Record refusal_record(const Refusal& refusal, const Context& context, const audit::Redactor& redactor);
-[[nodiscard]] audit::HeaderList header_list(const http::Fields& fields, const audit::Redactor& redactor);
+[[nodiscard]] audit::Record refusal_record(const Refusal& refusal, const Context& context,
+                                           const audit::Redactor& redactor);
+[[nodiscard]] audit::HeaderList header_list(const http::Fields& fields,
+                                            const audit::Redactor& redactor);
 
 }  // namespace leash::proxy

@@ -18,9 +18,12 @@ namespace {
 
 audit::Durability durability_of(config::Durability durability) {
   switch (durability) {
-    case config::Durability::kWrite: return audit::Durability::kWrite;
-    case config::Durability::kSync: return audit::Durability::kSync;
-    case config::Durability::kAsync: return audit::Durability::kAsync;
+    case config::Durability::kWrite:
+      return audit::Durability::kWrite;
+    case config::Durability::kSync:
+      return audit::Durability::kSync;
+    case config::Durability::kAsync:
+      return audit::Durability::kAsync;
   }
   return audit::Durability::kWrite;
 }
@@ -86,6 +89,9 @@ base::Result<void> Server::init() {
   if (!issuer) return tl::unexpected(issuer.error());
   issuer_ = std::move(*issuer);
   leaves_ = tls::make_leaf_cache(*issuer_, settings_.limits.leaves);
+  // Each worker makes its own; here it is a mistake in the settings that is looked for.
+  if (auto roots = tls::make_client_context(settings_.origin_ca); !roots)
+    return tl::unexpected(roots.error());
   if (auto bound = bind(); !bound) return bound;
   auto key = tls::SigningKey::open(settings_.ca_dir);
   if (!key) return tl::unexpected(key.error());
@@ -100,13 +106,15 @@ base::Result<void> Server::init() {
   auto log = audit::LogWriter::open(std::move(options));
   if (!log) return tl::unexpected(log.error());
   log_ = std::move(*log);
-  // Ed25519 is deterministic, so this secret is the same at each start, and equal secrets stay comparable over restarts.
+  // Ed25519 is deterministic, so this secret is the same at each start, and equal secrets stay
+  // comparable over restarts.
   const tls::Signature secret = key->sign("leash redaction key v1");
   redactor_ = std::make_unique<audit::Redactor>(
       settings_.keeps_secrets ? audit::Redactor::Secrets::kKeep : audit::Redactor::Secrets::kRedact,
       std::string(secret.begin(), secret.end()));
   policy_ = std::make_unique<config::PolicyFiles>(
-      settings_.policy_dir, [this](const config::PolicyFiles::Change& change) { on_policy_change(change); });
+      settings_.policy_dir,
+      [this](const config::PolicyFiles::Change& change) { on_policy_change(change); });
   return {};
 }
 
@@ -153,7 +161,8 @@ void Server::record_start() {
 }
 
 void Server::run() {
-  guard_ = std::make_unique<policy::AddressGuard>(settings_.origin_networks, own_, local_addresses());
+  guard_ =
+      std::make_unique<policy::AddressGuard>(settings_.origin_networks, own_, local_addresses());
   std::string run_id;
   base::append_hex(run_id, tls::random_bytes(4));
   shared_ = std::unique_ptr<Shared>(new Shared{.settings = settings_,
@@ -195,8 +204,10 @@ void Server::on_policy_change(const config::PolicyFiles::Change& change) {
     std::string files;
     for (const std::string& file : change.files) files += (files.empty() ? "" : ", ") + file;
     record.extra.emplace_back("files", files);
-    record.extra_numbers.emplace_back("enforce_entries", static_cast<std::int64_t>(change.after->enforce->size()));
-    record.extra_numbers.emplace_back("blocklist_entries", static_cast<std::int64_t>(change.after->blocklist->size()));
+    record.extra_numbers.emplace_back("enforce_entries",
+                                      static_cast<std::int64_t>(change.after->enforce->size()));
+    record.extra_numbers.emplace_back("blocklist_entries",
+                                      static_cast<std::int64_t>(change.after->blocklist->size()));
     log_->append(record);
     spdlog::info("policy: {} read anew, mode {}", files, policy::word(change.after->mode));
   }

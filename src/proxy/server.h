@@ -16,8 +16,8 @@ namespace leash::proxy {
 
 class Server {
  public:
-  // Opens CA, policy and log, binds the listeners; serves after run(). `settings` must outlive the server.
-  // Errors: what could not be opened, in words for the operator.
+  // Opens CA, policy and log, binds the listeners; serves after run(). `settings` must outlive the
+  // server. Errors: what could not be opened, in words for the operator.
   [[nodiscard]] static base::Result<std::unique_ptr<Server>> make(const config::Settings& settings);
   ~Server();
   Server(const Server&) = delete;
@@ -61,7 +61,7 @@ class Server {
   std::vector<base::SocketAddress> listening_;
   std::vector<base::SocketAddress> own_;
   std::vector<std::vector<base::Fd>> bound_;  // by worker
-  std::mutex workers_mutex_;                  // a policy change may come from any worker, also while they are made
+  std::mutex workers_mutex_;  // a policy change may come from any worker, also while they are made
   std::vector<std::unique_ptr<Worker>> workers_;
   bool is_running_ = false;
 };

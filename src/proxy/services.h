@@ -25,7 +25,7 @@ struct Services {
   NamesGate names;
   AddressGate addresses;
   IntentGate intent;
-  std::string id_prefix;        // run and worker
+  std::string id_prefix;  // run and worker
   std::uint64_t id_count = 0;
   bool is_draining = false;
 

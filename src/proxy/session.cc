@@ -41,14 +41,16 @@ Session::Session(Services& services, base::Fd fd, const base::SocketAddress& pee
       owner_(owner),
       transport_(services.loop, std::move(fd), *this),
       timer_(services.loop, [this] { on_timer(); }),
-      proxy_leg_(std::make_unique<H1ClientLeg>(services, transport_, *this, H1ClientLeg::Role::kProxy,
+      proxy_leg_(std::make_unique<H1ClientLeg>(services, transport_, *this,
+                                               H1ClientLeg::Role::kProxy,
                                                services.shared.settings.limits.head_time)) {
   count(services_.shared.metrics.connections);
   services_.shared.metrics.connections_open.fetch_add(1, std::memory_order_relaxed);
 }
 
 Session::~Session() {
-  // Exchanges and attempts put their outcome on record when they are cut, so end() has run before this.
+  // Exchanges and attempts put their outcome on record when they are cut, so end() has run before
+  // this.
   services_.shared.metrics.connections_open.fetch_sub(1, std::memory_order_relaxed);
 }
 
@@ -68,13 +70,15 @@ base::Result<Context> Session::make_context(http::RequestHead head) {
     const bool is_tls = !is_clear_tunnel_;
     context.scheme = is_tls ? "https" : "http";
     if (!head.scheme.empty() && head.scheme != context.scheme) {
-      return base::fail(Code::kBadTarget, Fault::kClient, "scheme " + head.scheme + " inside a tunnel of " + context.scheme);
+      return base::fail(Code::kBadTarget, Fault::kClient,
+                        "scheme " + head.scheme + " inside a tunnel of " + context.scheme);
     }
     if (head.target) head.host = head.target;
     context.authority = tunnel_->target;
   } else if (head.target) {
     // https:// in clear text to a proxy would have to be upgraded silently.
-    if (head.scheme != "http") return base::fail(Code::kBadTarget, Fault::kClient, "https needs CONNECT");
+    if (head.scheme != "http")
+      return base::fail(Code::kBadTarget, Fault::kClient, "https needs CONNECT");
     context.scheme = "http";
     context.authority = *head.target;
   } else if (head.host && !head.host->host.empty()) {
@@ -111,6 +115,7 @@ void Session::on_connect_allowed(Context& context) {
   tunnel_->id = context.id;
   tunnel_->target = context.authority;
   tunnel_->decision = context.decision;
+  tunnel_->generation = context.snapshot->generation;
   tunnel_->start = context.start;
   addresses_ = std::move(context.addresses);
   services_.shared.metrics.tunnels_open.fetch_add(1, std::memory_order_relaxed);
@@ -138,7 +143,8 @@ void Session::sniff() {
       start_leg();
       return;
     case Speech::kOther:
-      refuse_tunnel(Refusal{.event = audit::Event::kError, .reason = "not_http", .must_close = true});
+      refuse_tunnel(
+          Refusal{.event = audit::Event::kError, .reason = "not_http", .must_close = true});
       return;
   }
 }
@@ -148,7 +154,8 @@ void Session::start_tls() {
   count(services_.shared.metrics.client_handshakes);
   tls::ServerContext::Options options;
   options.authority = tunnel_->target;
-  options.ticket_scope = client_;
+  // After a change of policy, a name is judged by a full handshake.
+  options.ticket_scope = client_ + " " + std::to_string(tunnel_->generation);
   options.offer_h2 = true;
   options.on_hello = [this](const tls::ClientHello& hello) { return check_hello(hello); };
   options.on_resumed = [this](const base::Result<void>& result) { transport_.resume_tls(result); };
@@ -216,7 +223,8 @@ audit::Record Session::tunnel_record(audit::Event event) const {
     record.tls = "splice";
     if (splice_->address().port != 0) record.addr = splice_->address().text();
   }
-  record.ms = std::chrono::duration<double, std::milli>(services_.loop.now() - tunnel_->start).count();
+  record.ms =
+      std::chrono::duration<double, std::milli>(services_.loop.now() - tunnel_->start).count();
   record.bytes_up = tunnel_->bytes_up;
   record.bytes_down = tunnel_->bytes_down;
   if (tunnel_->requests > 0) record.extra_numbers.emplace_back("requests", tunnel_->requests);
@@ -354,7 +362,8 @@ void Session::on_timer() {
                           .must_close = true});
     return;
   }
-  refuse_tunnel(refusal_for(Error{Code::kTlsTimeout, Fault::kClient, "TLS handshake with the client"}));
+  refuse_tunnel(
+      refusal_for(Error{Code::kTlsTimeout, Fault::kClient, "TLS handshake with the client"}));
 }
 
 void Session::recheck(const policy::Snapshot& snapshot) {
@@ -363,9 +372,12 @@ void Session::recheck(const policy::Snapshot& snapshot) {
     proxy_leg_->recheck(snapshot);
     return;
   }
-  const policy::Facts facts{.host = tunnel_->target.host, .port = tunnel_->target.port, .method = {}, .path = {}};
-  const policy::Decision decision = policy::decide(snapshot, facts, std::chrono::system_clock::now());
-  // The addresses that were checked at CONNECT are a spliced tunnel's for good, so they are judged again.
+  const policy::Facts facts{
+      .host = tunnel_->target.host, .port = tunnel_->target.port, .method = {}, .path = {}};
+  const policy::Decision decision =
+      policy::decide(snapshot, facts, std::chrono::system_clock::now());
+  // The addresses that were checked at CONNECT are a spliced tunnel's for good, so they are judged
+  // again.
   const bool has_address = splice_ && splice_->address().port != 0;
   const bool is_address_refused =
       has_address && !services_.shared.guard.refusal(splice_->address(), decision).empty();
@@ -378,10 +390,12 @@ void Session::recheck(const policy::Snapshot& snapshot) {
   count(services_.shared.metrics.policy_cuts);
   if (leg_) leg_->recheck(snapshot);
   if (stage_ == Stage::kDone) return;
-  Refusal refusal{.reason = std::string(decision.is_allowed ? "address_not_allowed" : decision.reason),
-                  .detail = "policy_change",
-                  .must_close = true};
-  if (must_intercept && decision.is_allowed && !is_address_refused) refusal.reason = "no_longer_spliced";
+  Refusal refusal{
+      .reason = std::string(decision.is_allowed ? "address_not_allowed" : decision.reason),
+      .detail = "policy_change",
+      .must_close = true};
+  if (must_intercept && decision.is_allowed && !is_address_refused)
+    refusal.reason = "no_longer_spliced";
   refuse_tunnel(refusal);
 }
 

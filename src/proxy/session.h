@@ -1,4 +1,5 @@
-// One accepted client connection and all that hangs on it: a proxy leg, then perhaps a tunnel with TLS and a leg inside.
+// One accepted client connection and all that hangs on it: a proxy leg, then perhaps a tunnel with
+// TLS and a leg inside.
 #pragma once
 
 #include <memory>
@@ -91,11 +92,11 @@ class Session final : public Transport::Handler,
   std::unique_ptr<Tunnel> tunnel_;
   std::unique_ptr<H1ClientLeg> proxy_leg_;
   std::unique_ptr<ConnectAttempt> attempt_;
-  std::unique_ptr<ClientLeg> leg_;         // inside the tunnel
+  std::unique_ptr<ClientLeg> leg_;  // inside the tunnel
   std::unique_ptr<Splice> splice_;
   std::vector<base::SocketAddress> addresses_;  // checked at CONNECT; for a splice
   std::string sniffed_;
-  bool is_clear_tunnel_ = false;           // HTTP without TLS inside a tunnel
+  bool is_clear_tunnel_ = false;  // HTTP without TLS inside a tunnel
   bool has_line_ = false;
   bool is_draining_ = false;
 };

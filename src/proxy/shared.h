@@ -1,4 +1,5 @@
-// What all workers share: built by the main before the first worker, outlives the last. Everything in it is thread-safe or constant.
+// What all workers share: built by the main before the first worker, outlives the last. Everything
+// in it is thread-safe or constant.
 #pragma once
 
 #include <string>

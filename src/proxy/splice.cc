@@ -21,8 +21,8 @@ Refusal refused(std::string reason, std::string detail) {
 
 }  // namespace
 
-Splice::Splice(Services& services, Transport& client, Tunnel& tunnel, std::vector<base::SocketAddress> addresses,
-               Owner& owner)
+Splice::Splice(Services& services, Transport& client, Tunnel& tunnel,
+               std::vector<base::SocketAddress> addresses, Owner& owner)
     : services_(services),
       client_(client),
       tunnel_(tunnel),
@@ -39,7 +39,8 @@ void Splice::on_client_bytes(std::string_view bytes) {
   if (origin_) {
     tunnel_.bytes_up += bytes.size();
     origin_->write(bytes);
-    if (origin_->queued_bytes() > services_.shared.settings.limits.buffer_kb * 1024) client_.pause_reading();
+    if (origin_->queued_bytes() > services_.shared.settings.limits.buffer_kb * 1024)
+      client_.pause_reading();
     return;
   }
   hello_.append(bytes);
@@ -86,7 +87,8 @@ void Splice::dial() {
                           }
                           address_ = dialled->address;
                           count(services_.shared.metrics.origin_connections);
-                          origin_ = std::make_unique<Transport>(services_.loop, std::move(dialled->fd), *this);
+                          origin_ = std::make_unique<Transport>(services_.loop,
+                                                                std::move(dialled->fd), *this);
                           timer_.start(services_.shared.settings.limits.exchange_idle_time);
                           tunnel_.bytes_up += hello_.size();
                           origin_->write(hello_);
@@ -116,7 +118,8 @@ void Splice::on_bytes(std::string_view bytes) {
   touch();
   tunnel_.bytes_down += bytes.size();
   client_.write(bytes);
-  if (client_.queued_bytes() > services_.shared.settings.limits.buffer_kb * 1024) origin_->pause_reading();
+  if (client_.queued_bytes() > services_.shared.settings.limits.buffer_kb * 1024)
+    origin_->pause_reading();
 }
 
 void Splice::on_eof(End) {
@@ -136,12 +139,15 @@ void Splice::on_timer() {
   if (!origin_) {
     is_done_ = true;
     count(services_.shared.metrics.limit_handshake_time);
-    owner_.on_splice_refused(refusal_for(Error{Code::kTlsTimeout, Fault::kClient, "no ClientHello"}));
+    owner_.on_splice_refused(
+        refusal_for(Error{Code::kTlsTimeout, Fault::kClient, "no ClientHello"}));
     return;
   }
   const bool is_half_closed = client_ended_ || origin_ended_;
-  const auto limit = is_half_closed ? kHalfClosedTime : services_.shared.settings.limits.exchange_idle_time;
-  const auto idle = std::chrono::duration_cast<std::chrono::milliseconds>(services_.loop.now() - last_activity_);
+  const auto limit =
+      is_half_closed ? kHalfClosedTime : services_.shared.settings.limits.exchange_idle_time;
+  const auto idle =
+      std::chrono::duration_cast<std::chrono::milliseconds>(services_.loop.now() - last_activity_);
   if (idle >= limit) {
     count(services_.shared.metrics.limit_idle_time);
     finish();

@@ -1,4 +1,5 @@
-// A tunnel that policy does not want intercepted: its ClientHello is read and compared, then bytes pass through unread.
+// A tunnel that policy does not want intercepted: its ClientHello is read and compared, then bytes
+// pass through unread.
 #pragma once
 
 #include <memory>
@@ -24,8 +25,8 @@ class Splice final : public Transport::Handler {
     ~Owner() = default;
   };
 
-  Splice(Services& services, Transport& client, Tunnel& tunnel, std::vector<base::SocketAddress> addresses,
-         Owner& owner);
+  Splice(Services& services, Transport& client, Tunnel& tunnel,
+         std::vector<base::SocketAddress> addresses, Owner& owner);
   ~Splice() = default;
   Splice(const Splice&) = delete;
   Splice& operator=(const Splice&) = delete;

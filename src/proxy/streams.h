@@ -1,5 +1,5 @@
-// The two halves of an exchange as the exchange sees them: a client codec's stream and an origin codec's stream.
-// Neither knows the other, a policy, or whether it is HTTP/1 or HTTP/2.
+// The two halves of an exchange as the exchange sees them: a client codec's stream and an origin
+// codec's stream. Neither knows the other, a policy, or whether it is HTTP/1 or HTTP/2.
 #pragma once
 
 #include <cstddef>
@@ -12,7 +12,8 @@
 
 namespace leash::proxy {
 
-// Commands to the client's side. The exchange calls these; what it hears comes back through its own methods.
+// Commands to the client's side. The exchange calls these; what it hears comes back through its own
+// methods.
 class ClientStream {
  public:
   virtual void send_interim(const http::ResponseHead& head) = 0;
@@ -56,7 +57,8 @@ class OriginEvents {
   virtual void on_response_head(http::ResponseHead head) = 0;  // interim ones too
   virtual void on_response_body(std::string_view bytes) = 0;
   virtual void on_response_end(http::Fields trailers) = 0;
-  // The stream is over. `is_untouched`: no byte of a response came, so an idempotent request may be sent again.
+  // The stream is over. `is_untouched`: no byte of a response came, so an idempotent request may be
+  // sent again.
   virtual void on_origin_error(base::Error error, bool is_untouched) = 0;
   virtual void on_origin_drained() = 0;
   virtual void on_origin_raw(std::string_view bytes) = 0;
@@ -69,7 +71,7 @@ class OriginEvents {
 // Where an origin stream goes.
 struct OriginFacts {
   base::SocketAddress address;
-  std::string alpn;              // "" without TLS
+  std::string alpn;  // "" without TLS
   std::string certificate_sha256;
   bool was_reused = false;
 };
@@ -78,7 +80,8 @@ struct OriginFacts {
 class OriginStream {
  public:
   virtual ~OriginStream() = default;
-  // The exchange is through with it: no events any more. Before the response's end this cancels the request.
+  // The exchange is through with it: no events any more. Before the response's end this cancels the
+  // request.
   virtual void release() = 0;
   virtual void send_head(const http::RequestHead& head) = 0;
   virtual void send_body(std::string_view bytes) = 0;

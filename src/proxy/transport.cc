@@ -143,6 +143,7 @@ void Transport::close_gently() {
 
 void Transport::close() {
   if (!stream_) return;
+  flush();  // what was said before the end is the peer's; a TLS end without close_notify stays a cut
   stream_->close();
   loop_.bury(std::move(stream_));
 }
@@ -164,7 +165,8 @@ void Transport::on_eof() {
   if (ended_) return;
   ended_ = true;
   if (engine_ && !engine_->is_established()) {
-    fail(base::Error{base::Code::kClosedEarly, base::Fault::kClient, "closed during the TLS handshake"});
+    fail(base::Error{base::Code::kClosedEarly, base::Fault::kClient,
+                     "closed during the TLS handshake"});
     return;
   }
   handler_->on_eof(engine_ ? End::kTruncated : End::kClean);

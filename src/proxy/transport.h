@@ -47,7 +47,8 @@ class Transport final : public net::Stream::Handler {
   // A handshake that waited for its leaf goes on.
   void resume_tls(const base::Result<void>& result);
 
-  // Collected, and sent at the end of this loop turn: a head and its body share a record and a system call.
+  // Collected, and sent at the end of this loop turn: a head and its body share a record and a
+  // system call.
   void write(std::string_view plain);
   // Sends now what write() has collected.
   void flush();
@@ -58,7 +59,8 @@ class Transport final : public net::Stream::Handler {
 
   // Ends our direction after what is queued.
   void finish_writing();
-  // Sends what is queued, ends our direction, and closes once the peer has it. No callbacks any more.
+  // Sends what is queued, ends our direction, and closes once the peer has it. No callbacks any
+  // more.
   void close_gently();
   // At once, no callbacks any more.
   void close();
@@ -70,6 +72,10 @@ class Transport final : public net::Stream::Handler {
   void trim();
   // No byte and no FIN waits in the kernel.
   [[nodiscard]] bool is_quiet() const { return stream_ && stream_->is_quiet(); }
+  // Takes in now what waits there. The handler is called from inside.
+  void read_waiting() {
+    if (stream_) stream_->read_waiting();
+  }
 
  private:
   void on_bytes(std::string_view bytes) override;

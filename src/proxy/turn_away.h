@@ -6,7 +6,8 @@
 
 namespace leash::proxy {
 
-// Sends the answer and closes; reads nothing. The connection holds no session and counts for nobody.
+// Sends the answer and closes; reads nothing. The connection holds no session and counts for
+// nobody.
 void turn_away(base::Fd fd, const Answer& answer);
 
 }  // namespace leash::proxy

@@ -45,7 +45,9 @@ Worker::~Worker() { stop(); }
 
 void Worker::listen(base::Fd fd) {
   listeners_.push_back(std::make_unique<net::Listener>(
-      loop_, std::move(fd), [this](base::Fd client, const base::SocketAddress& peer) { accept(std::move(client), peer); }));
+      loop_, std::move(fd), [this](base::Fd client, const base::SocketAddress& peer) {
+        accept(std::move(client), peer);
+      }));
 }
 
 void Worker::run() {
@@ -56,7 +58,8 @@ void Worker::accept(base::Fd fd, const base::SocketAddress& peer) {
   const auto answer = shared_.clients.enter(peer.ip);
   if (answer != ClientCounts::Answer::kTaken) {
     const bool is_total = answer == ClientCounts::Answer::kFull;
-    count(is_total ? shared_.metrics.limit_connections : shared_.metrics.limit_connections_per_client);
+    count(is_total ? shared_.metrics.limit_connections
+                   : shared_.metrics.limit_connections_per_client);
     Refusal refusal{.event = audit::Event::kError,
                     .status = 503,
                     .reason = "too_many_connections",

@@ -19,7 +19,8 @@ namespace leash::proxy {
 class Worker final : public Session::Owner {
  public:
   // Errors: what the TLS contexts or the resolver could not be made of.
-  [[nodiscard]] static base::Result<std::unique_ptr<Worker>> make(Shared& shared, std::size_t index);
+  [[nodiscard]] static base::Result<std::unique_ptr<Worker>> make(Shared& shared,
+                                                                  std::size_t index);
   ~Worker();
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
@@ -31,7 +32,8 @@ class Worker final : public Session::Owner {
 
   // From any thread:
   void recheck(std::shared_ptr<const policy::Snapshot> snapshot);
-  // Closes the listeners and lets what runs finish; `done` runs on this worker's thread when nothing is left.
+  // Closes the listeners and lets what runs finish; `done` runs on this worker's thread when
+  // nothing is left.
   void drain(std::function<void()> done);
   // Cuts what is left and stops the thread. Joins it.
   void stop();

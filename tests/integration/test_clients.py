@@ -130,7 +130,7 @@ const connect = http.request({host: proxyHost, port: proxyPort, method: 'CONNECT
 connect.on('connect', (response, socket) => {
   if (response.statusCode !== 200) { console.log('CONNECT', response.statusCode); process.exit(1); }
   const secure = tls.connect({socket, servername: host, ALPNProtocols: ['http/1.1']}, () => {
-    https.get({host, port, path, createConnection: () => secure, agent: false}, (answer) => {
+    https.get({host, port, path, createConnection: () => secure}, (answer) => {
       let text = '';
       answer.on('data', (piece) => { text += piece; });
       answer.on('end', () => { console.log(answer.statusCode, text); process.exit(0); });

@@ -76,7 +76,7 @@ def test_allow_and_remove(leash, world):
     assert code == 0, err
     assert status_of(leash, world.denied_plain_authority) == 200
     assert "for a test" in leash.log.wait_for(event="allowed", host=world.DENIED).values()
-    code, _, err = ctl(leash, "remove", world.DENIED)
+    code, _, err = ctl(leash, "remove", world.DENIED, "--from", "enforce")
     assert code == 0, err
     assert status_of(leash, world.denied_plain_authority) == 403
 

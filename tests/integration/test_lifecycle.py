@@ -330,6 +330,10 @@ def test_runs_as_an_ordinary_user(tmp_path):
     """Root is needed by the installer only."""
     if os.geteuid() != 0:
         pytest.skip("we are one already")
+    tmp_path.chmod(0o755)
+    for parent in tmp_path.parents:
+        if not parent.stat().st_mode & 0o001:
+            parent.chmod(parent.stat().st_mode | 0o011)
     directory = tmp_path / "user"
     directory.mkdir(mode=0o755)
     command = arguments(directory, "--check-config")

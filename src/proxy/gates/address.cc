@@ -13,7 +13,9 @@ std::optional<Refusal> judge(const policy::AddressGuard& guard, Context& context
     const std::string_view refused = guard.refusal(address, context.decision);
     if (!refused.empty()) {
       context.addresses.clear();
-      return Refusal{.reason = "address_not_allowed", .detail = std::string(refused), .address = address.text()};
+      return Refusal{.reason = "address_not_allowed",
+                     .detail = std::string(refused),
+                     .address = address.text()};
     }
     context.addresses.push_back(address);
   }

@@ -9,10 +9,12 @@ namespace leash::proxy {
 
 class AddressGate final : public Gate {
  public:
-  AddressGate(net::Resolver& resolver, const policy::AddressGuard& guard, std::chrono::milliseconds timeout)
+  AddressGate(net::Resolver& resolver, const policy::AddressGuard& guard,
+              std::chrono::milliseconds timeout)
       : resolver_(resolver), guard_(guard), timeout_(timeout) {}
 
-  // One refused address among the answers refuses the whole name: an attacker's mixed answer is no accident.
+  // One refused address among the answers refuses the whole name: an attacker's mixed answer is no
+  // accident.
   std::unique_ptr<net::Pending> check(Context& context, Done done) override;
 
  private:

@@ -5,11 +5,12 @@
 namespace leash::proxy {
 namespace {
 
-// Lives on the loop's thread. The acknowledgement comes from the writer's thread by Loop::post, maybe
-// after the exchange has gone.
+// Lives on the loop's thread. The acknowledgement comes from the writer's thread by Loop::post,
+// maybe after the exchange has gone.
 class Acknowledgement final : public net::Pending {
  public:
-  explicit Acknowledgement(Gate::Done done) : state_(std::make_shared<State>(State{std::move(done)})) {}
+  explicit Acknowledgement(Gate::Done done)
+      : state_(std::make_shared<State>(State{std::move(done)})) {}
   ~Acknowledgement() override { state_->done = nullptr; }
   Acknowledgement(const Acknowledgement&) = delete;
   Acknowledgement& operator=(const Acknowledgement&) = delete;
@@ -23,7 +24,8 @@ class Acknowledgement final : public net::Pending {
         if (is_written) {
           done(std::nullopt);
         } else {
-          done(Refusal{.event = audit::Event::kError, .status = 503, .reason = "audit_unavailable"});
+          done(
+              Refusal{.event = audit::Event::kError, .status = 503, .reason = "audit_unavailable"});
         }
       });
     };

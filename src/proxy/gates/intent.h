@@ -1,4 +1,5 @@
-// The intent gate: the request is on record before a byte of it goes to the origin (point: request head).
+// The intent gate: the request is on record before a byte of it goes to the origin (point: request
+// head).
 #pragma once
 
 #include "audit/log_writer.h"

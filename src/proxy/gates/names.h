@@ -7,8 +7,8 @@ namespace leash::proxy {
 
 class NamesGate final : public Gate {
  public:
-  // Disagreement is 421 name_mismatch in enforce and blocklist; audit mode lets it pass and tags it.
-  // Needs context.snapshot, so it stands after the policy gate.
+  // Disagreement is 421 name_mismatch in enforce and blocklist; audit mode lets it pass and tags
+  // it. Needs context.snapshot, so it stands after the policy gate.
   std::unique_ptr<net::Pending> check(Context& context, Done done) override;
 };
 

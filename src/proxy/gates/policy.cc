@@ -58,7 +58,8 @@ class Settling final : public net::Pending {
 }  // namespace
 
 policy::Decision decide_now(const policy::Snapshot& snapshot, const Context& context) {
-  policy::Facts facts{.host = context.authority.host, .port = context.authority.port, .method = {}, .path = {}};
+  policy::Facts facts{
+      .host = context.authority.host, .port = context.authority.port, .method = {}, .path = {}};
   if (!context.is_connect) {
     facts.method = context.head.method;
     facts.path = context.head.path;

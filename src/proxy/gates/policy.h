@@ -1,4 +1,5 @@
-// The policy gate: host, port, method and path against the files as they are on disk now (point: target).
+// The policy gate: host, port, method and path against the files as they are on disk now (point:
+// target).
 #pragma once
 
 #include "config/policy_files.h"
@@ -11,8 +12,8 @@ class PolicyGate final : public Gate {
  public:
   PolicyGate(net::Loop& loop, config::PolicyFiles& files) : loop_(loop), files_(files) {}
 
-  // Holds while a file is being rewritten in place: until it has settled, at most 200 ms, after which
-  // only what both readings allow passes.
+  // Holds while a file is being rewritten in place: until it has settled, at most 200 ms, after
+  // which only what both readings allow passes.
   std::unique_ptr<net::Pending> check(Context& context, Done done) override;
 
  private:

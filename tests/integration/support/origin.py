@@ -93,6 +93,12 @@ class Peer:
 
     def close(self):
         self.is_open = False
+        if isinstance(self.sock, ssl.SSLSocket):
+            try:
+                self.sock.settimeout(0)
+                self.sock.unwrap()  # sends close_notify; the answer is not waited for
+            except (OSError, ValueError):
+                pass
         try:
             self.sock.shutdown(socket.SHUT_RDWR)
         except OSError:

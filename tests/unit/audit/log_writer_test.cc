@@ -220,6 +220,17 @@ TEST_CASE("a moved log is opened anew and the chain goes on") {
   CHECK(third->seq == 3);
 }
 
+TEST_CASE("a log that was moved while nobody ran goes on with its chain") {
+  const TempDir dir;
+  const std::string path = dir.file("log");
+  CHECK(put(*open(options_for(path)), "a"));
+  std::filesystem::rename(path, path + ".1");
+  write_file(path + ".old", "no log\n");
+  write_file(dir.file("logs"), "another");
+  CHECK(put(*open(options_for(path)), "b"));
+  CHECK(is_chained({split_lines(read_file(path + ".1"))[0], split_lines(read_file(path))[0]}));
+}
+
 TEST_CASE("a log truncated in place grows from its beginning") {
   const TempDir dir;
   auto writer = open(options_for(dir.file("log")));

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "unit/ctl/desk.h"
 
@@ -105,6 +106,13 @@ TEST_CASE("CSV cells are no formulas and no line breaks") {
   CHECK(has(said.out, "\"'-1\""));
 }
 
+TEST_CASE("CSV keeps the fields of an event without a host") {
+  const Desk desk;
+  write_log(desk);
+  const Said said = desk.run({"audit", "-o", "csv", "--event", "mode_change"});
+  CHECK(has(said.out, "previous=enforce mode=audit"));
+}
+
 TEST_CASE("lines that are no events are left out and counted") {
   const Desk desk;
   write_log(desk);
@@ -123,6 +131,15 @@ TEST_CASE("files are read in the order they are named") {
   CHECK(said.code == 0);
   CHECK(said.out.find("stop") < said.out.find("start"));
   CHECK(desk.run({"audit", desk.path("none")}).code == 1);
+}
+
+TEST_CASE("packed logs are read") {
+  const Desk desk;
+  write_log(desk);
+  REQUIRE(std::system(("gzip " + desk.log()).c_str()) == 0);
+  const Said said = desk.run({"audit", "-o", "ndjson", desk.log() + ".gz"});
+  CHECK(said.code == 0);
+  CHECK(rows(said) == 4);
 }
 
 TEST_CASE("top counts outcomes once, by host and by agent") {

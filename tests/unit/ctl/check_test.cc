@@ -12,7 +12,7 @@ void write_policy(const Desk& desk) {
              "  - host: api.example\n"
              "    paths:\n"
              "      - { method: GET, prefix: /v1/ }\n"
-             "    reason: \"the \x1b[31mAPI\"\n"
+             "    reason: \"the \\e[31mAPI\"\n"
              "  - host: pinned.example\n"
              "    tls: splice\n");
   desk.write(desk.policy("blocklist.yaml"), "block:\n  - bad.example\n");

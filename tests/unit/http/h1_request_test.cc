@@ -240,7 +240,9 @@ TEST_CASE("a Host that names someone else than the target is a lie") {
 }
 
 TEST_CASE("the Host of a CONNECT must be one, but need not be the target") {
-  CHECK(head_of("CONNECT a.test:443 HTTP/1.1\r\nHost: proxy.test:8080\r\n\r\n").target->host.text() == "a.test");
+  CHECK(
+      head_of("CONNECT a.test:443 HTTP/1.1\r\nHost: proxy.test:8080\r\n\r\n").target->host.text() ==
+      "a.test");
   CHECK(error_of("CONNECT a.test:443 HTTP/1.1\r\nHost: a@b\r\n\r\n") == "userinfo");
 }
 

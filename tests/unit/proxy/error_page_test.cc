@@ -54,9 +54,11 @@ TEST_CASE("an error of the client closes its connection, one of the origin does 
 
 TEST_CASE("an origin's certificate problem is told in words") {
   const Context context = context_for("badcert.example", 443, "/");
-  const Answer answer = answer_for(refusal_for(Error{Code::kTlsServer, Fault::kOrigin, "certificate has expired"}), context);
+  const Answer answer = answer_for(
+      refusal_for(Error{Code::kTlsServer, Fault::kOrigin, "certificate has expired"}), context);
   CHECK(answer.head.status == 502);
-  CHECK(answer.body == "leash: badcert.example:443/ failed (tls_server: certificate has expired)\n");
+  CHECK(answer.body ==
+        "leash: badcert.example:443/ failed (tls_server: certificate has expired)\n");
 }
 
 }  // namespace

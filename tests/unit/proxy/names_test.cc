@@ -23,7 +23,8 @@ struct Asked {
   std::optional<Refusal> ask() {
     std::optional<Refusal> answer = Refusal{.reason = "not answered"};
     NamesGate gate;
-    const auto held = gate.check(context, [&](std::optional<Refusal> refusal) { answer = std::move(refusal); });
+    const auto held =
+        gate.check(context, [&](std::optional<Refusal> refusal) { answer = std::move(refusal); });
     CHECK(held == nullptr);
     return answer;
   }

@@ -1,0 +1,74 @@
+#include "audit/rotated_log.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <vector>
+
+#include "audit/log_reader.h"
+
+namespace leash::audit {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kMaxTried = 8;
+constexpr std::size_t kMaxUnsigned = 64 * 1024;
+
+struct Candidate {
+  fs::file_time_type time;
+  std::string path;
+};
+
+std::vector<Candidate> candidates_for(const fs::path& path) {
+  std::vector<Candidate> out;
+  const std::string name = path.filename().string();
+  const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
+  std::error_code error;
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end;
+       entry.increment(error)) {
+    const std::string other = entry->path().filename().string();
+    if (other.size() <= name.size() || !other.starts_with(name)) continue;
+    const char next = other[name.size()];
+    std::error_code ignored;
+    if ((next != '.' && next != '-') || !entry->is_regular_file(ignored)) continue;
+    out.push_back({entry->last_write_time(ignored), entry->path().string()});
+  }
+  std::sort(out.begin(), out.end(),
+            [](const Candidate& a, const Candidate& b) { return a.time > b.time; });
+  if (out.size() > kMaxTried) out.resize(kMaxTried);
+  return out;
+}
+
+// From the beginning, since it may be packed: a start after a rotation is rare.
+std::optional<LogTail> tail_of(const std::string& path) {
+  auto reader = LogReader::open(path);
+  if (!reader) return std::nullopt;
+  LogTail tail;
+  for (;;) {
+    auto line = reader->next();
+    if (!line) return std::nullopt;
+    if (!*line) break;
+    const auto chained = (*line)->is_ended ? split_line((*line)->text) : std::nullopt;
+    if (!chained) continue;
+    if (is_checkpoint((*line)->text) || chained->seq != tail.seq + 1 ||
+        tail.unsigned_lines.size() == kMaxUnsigned) {
+      tail.unsigned_lines.clear();
+    }
+    if (!is_checkpoint((*line)->text)) tail.unsigned_lines.push_back(chained->chain);
+    tail.seq = chained->seq;
+    tail.chain = chained->chain;
+  }
+  if (tail.seq == 0) return std::nullopt;
+  return tail;
+}
+
+}  // namespace
+
+std::optional<LogTail> tail_of_rotated(const std::string& path) {
+  for (const Candidate& candidate : candidates_for(path)) {
+    if (auto tail = tail_of(candidate.path)) return tail;
+  }
+  return std::nullopt;
+}
+
+}  // namespace leash::audit
