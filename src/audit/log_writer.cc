@@ -157,7 +157,9 @@ void LogWriter::Impl::append(const Record& record, Done done) {
     }
   }
   if (!has_room) {
-    refuse(is_async ? std::move(done) : std::move(item.done), "the queue of the log is full");
+    // Only what had room was moved away.
+    refuse(is_async ? std::move(done) : std::move(item.done),  // NOLINT(bugprone-use-after-move)
+           "the queue of the log is full");
   } else if (is_async && done) {
     done({});
   }

@@ -174,11 +174,11 @@ struct PolicyFiles::Impl {
 
   template <class Pick>
   policy::Snapshot build(Pick pick, const BlockPolicy& block) {
-    static const auto kNoEntries = std::make_shared<const policy::EntryMap>();
+    static const auto no_entries = std::make_shared<const policy::EntryMap>();
     policy::Snapshot out;
     out.mode = pick(mode).mode.value_or(policy::Mode::kEnforce);
-    out.enforce = pick(enforce).entries ? pick(enforce).entries : kNoEntries;
-    out.blocklist = block.entries ? block.entries : kNoEntries;
+    out.enforce = pick(enforce).entries ? pick(enforce).entries : no_entries;
+    out.blocklist = block.entries ? block.entries : no_entries;
     out.block_lists = block.lists;
     // Without a blocklist that mode would let everything through.
     if (out.mode == policy::Mode::kBlocklist && !block.entries) out.mode = policy::Mode::kEnforce;

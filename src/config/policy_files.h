@@ -20,12 +20,13 @@ struct Finding {
   bool operator==(const Finding&) const = default;
 };
 
-// One reading of mode, enforce.yaml and blocklist.yaml: for leashctl, --check-config and PolicyFiles.
+// One reading of mode, enforce.yaml and blocklist.yaml: for leashctl, --check-config and
+// PolicyFiles.
 struct PolicyReading {
-  std::shared_ptr<const policy::EntryMap> enforce;    // null: broken as a whole, or missing
+  std::shared_ptr<const policy::EntryMap> enforce;  // null: broken as a whole, or missing
   std::shared_ptr<const policy::EntryMap> blocklist;
   std::vector<std::shared_ptr<const policy::HostSet>> block_lists;  // those that could be read
-  std::optional<policy::Mode> mode;                   // nullopt: missing or unreadable; a wrong word is enforce
+  std::optional<policy::Mode> mode;  // nullopt: missing or unreadable; a wrong word is enforce
   std::vector<Finding> findings;
 };
 [[nodiscard]] PolicyReading read_policy(const std::string& dir);
@@ -35,29 +36,35 @@ class PolicyFiles {
  public:
   struct Current {
     std::shared_ptr<const policy::Snapshot> snapshot;
-    // A file was rewritten in place less than 20 ms ago by our clock and may be half written: ask again after this long ...
+    // A file was rewritten in place less than 20 ms ago by our clock and may be half written: ask
+    // again after this long ...
     std::chrono::milliseconds retry_after{0};
-    // ... or, once a decision has waited 200 ms, allow only what both `snapshot` (the last settled one) and this one allow.
+    // ... or, once a decision has waited 200 ms, allow only what both `snapshot` (the last settled
+    // one) and this one allow.
     std::shared_ptr<const policy::Snapshot> unsettled;
     [[nodiscard]] bool is_settled() const { return unsettled == nullptr; }
   };
   struct Change {
     std::shared_ptr<const policy::Snapshot> before;
     std::shared_ptr<const policy::Snapshot> after;
-    std::vector<std::string> files;    // those that were read anew
-    std::vector<Finding> findings;     // all that hold now
-    std::vector<Finding> new_findings; // those that did not hold before
+    std::vector<std::string> files;     // those that were read anew
+    std::vector<Finding> findings;      // all that hold now
+    std::vector<Finding> new_findings;  // those that did not hold before
   };
 
-  // Reads all three files. Never fails: broken or missing at start means enforce with no rules. `on_change` is called, under no lock, on the thread
-  // that noticed, once for each effective change of the snapshot or of the findings, in order; never for the first reading. Mode blocklist without a
-  // usable blocklist (nor an earlier one) is enforced as enforce. `clock` is for tests.
+  // Reads all three files. Never fails: broken or missing at start means enforce with no rules.
+  // `on_change` is called, under no lock, on the thread that noticed, once for each effective
+  // change of the snapshot or of the findings, in order; never for the first reading. Mode
+  // blocklist without a usable blocklist (nor an earlier one) is enforced as enforce. `clock` is
+  // for tests.
   using SteadyClock = std::function<std::chrono::steady_clock::time_point()>;
-  PolicyFiles(std::string dir, std::function<void(const Change&)> on_change, SteadyClock clock = {});
+  PolicyFiles(std::string dir, std::function<void(const Change&)> on_change,
+              SteadyClock clock = {});
   ~PolicyFiles();
 
-  // Stats each file (inode, size, nanosecond mtime and ctime), reads what differs. A broken file keeps the last good state. Regular files only, at most 64 MiB,
-  // opened without following a FIFO or blocking.
+  // Stats each file (inode, size, nanosecond mtime and ctime), reads what differs. A broken file
+  // keeps the last good state. Regular files only, at most 64 MiB, opened without following a FIFO
+  // or blocking.
   [[nodiscard]] Current current();
   [[nodiscard]] std::vector<Finding> findings() const;
   [[nodiscard]] const std::string& dir() const;

@@ -18,8 +18,7 @@ template <class Event>
 base::Result<std::optional<Event>> widen(base::Result<std::optional<BodyEvent>> from) {
   if (!from) return tl::unexpected(std::move(from.error()));
   if (!*from) return std::nullopt;
-  return std::visit([](auto&& event) { return std::optional<Event>(std::move(event)); },
-                    std::move(**from));
+  return std::visit([](auto& event) { return std::optional<Event>(std::move(event)); }, **from);
 }
 
 bool is_end(const base::Result<std::optional<BodyEvent>>& event) {

@@ -23,7 +23,8 @@ enum class Mode { kEnforce, kAudit, kBlocklist };
 
 enum class TlsMode { kIntercept, kSplice };
 
-// A mistake never widens: a faulty allow entry allows nothing, a faulty block entry blocks its whole host.
+// A mistake never widens: a faulty allow entry allows nothing, a faulty block entry blocks its
+// whole host.
 enum class Health { kGood, kFaulty };
 
 struct PathRule {
@@ -39,31 +40,34 @@ struct Entry {
   std::vector<base::Network> networks;
   TlsMode tls = TlsMode::kIntercept;
   Health health = Health::kGood;
-  std::string reason;                // the operator's words
+  std::string reason;  // the operator's words
   std::chrono::system_clock::time_point expires = std::chrono::system_clock::time_point::max();
-  std::string file;                  // "enforce.yaml"
-  int line = 0;                      // 1-based
+  std::string file;  // "enforce.yaml"
+  int line = 0;      // 1-based
 
   [[nodiscard]] bool covers_port(std::uint16_t port) const;
 };
 
-// The names under which a host is looked up, best first: the host itself, then its parent domains that have at least two labels
-// (none for an IP literal). The views live as long as `host`.
+// The names under which a host is looked up, best first: the host itself, then its parent domains
+// that have at least two labels (none for an IP literal). The views live as long as `host`.
 [[nodiscard]] std::vector<std::string_view> lookup_names(const base::Host& host);
 
 // Entries of one file by canonical host; several entries of one host add up.
 class EntryMap {
  public:
   void add(Entry entry);
-  // The entries of the exact host, else of the nearest parent domain with at least two labels (never for an IP literal):
-  // the first host found is final. Entries expired at `now` do not exist. Costs the number of labels.
+  // The entries of the exact host, else of the nearest parent domain with at least two labels
+  // (never for an IP literal): the first host found is final. Entries expired at `now` do not
+  // exist. Costs the number of labels.
   [[nodiscard]] std::vector<const Entry*> find(const base::Host& host,
                                                std::chrono::system_clock::time_point now) const;
   // Those of exactly this name that exist at `now`.
   [[nodiscard]] std::vector<const Entry*> at(std::string_view name,
                                              std::chrono::system_clock::time_point now) const;
   [[nodiscard]] std::size_t size() const { return count_; }
-  [[nodiscard]] const std::unordered_map<std::string, std::vector<Entry>>& all() const { return entries_; }
+  [[nodiscard]] const std::unordered_map<std::string, std::vector<Entry>>& all() const {
+    return entries_;
+  }
 
  private:
   std::unordered_map<std::string, std::vector<Entry>> entries_;
@@ -75,7 +79,8 @@ struct Snapshot {
   Mode mode = Mode::kEnforce;
   std::shared_ptr<const EntryMap> enforce;    // never null
   std::shared_ptr<const EntryMap> blocklist;  // never null
-  // Plain host lists that the blocklist names: each host as a block entry for all ports. No null pointers.
+  // Plain host lists that the blocklist names: each host as a block entry for all ports. No null
+  // pointers.
   std::vector<std::shared_ptr<const HostSet>> block_lists;
 };
 

@@ -55,8 +55,8 @@ class OriginConnection final : public Transport::Handler, public OriginLeg::Owne
   [[nodiscard]] bool is_unused() const { return is_ready_ && leg_->is_unused(); }
   // An idle HTTP/1 connection on which nothing has come is fit to be used again.
   [[nodiscard]] bool is_fit() const;
-  // Takes in what waits on an idle connection (TLS 1.3 tickets come after the handshake): it may turn out to
-  // have ended, and then the owner is told from inside.
+  // Takes in what waits on an idle connection (TLS 1.3 tickets come after the handshake): it may
+  // turn out to have ended, and then the owner is told from inside.
   void settle();
   // Only while can_open().
   [[nodiscard]] std::unique_ptr<OriginStream> open(OriginEvents& events);

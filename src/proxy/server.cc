@@ -223,7 +223,7 @@ void Server::recheck_policy() { (void)policy_->current(); }
 
 void Server::reopen_log() { log_->reopen(); }
 
-void Server::drain(std::function<void()> done) {
+void Server::drain(const std::function<void()>& done) {
   auto left = std::make_shared<std::atomic<std::size_t>>(workers_.size());
   for (const auto& worker : workers_) {
     worker->drain([left, done] {

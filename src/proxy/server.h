@@ -30,7 +30,7 @@ class Server {
   void recheck_policy();
   void reopen_log();
   // No new connections; `done` (on some worker's thread) once all have finished.
-  void drain(std::function<void()> done);
+  void drain(const std::function<void()>& done);
   // Cuts what is left, writes `stop`, ends.
   void stop();
 

@@ -143,7 +143,8 @@ void Transport::close_gently() {
 
 void Transport::close() {
   if (!stream_) return;
-  flush();  // what was said before the end is the peer's; a TLS end without close_notify stays a cut
+  flush();  // what was said before the end is the peer's; a TLS end without close_notify stays a
+            // cut
   stream_->close();
   loop_.bury(std::move(stream_));
 }

@@ -173,7 +173,7 @@ base::Result<Ca> own_ca(KeyPtr key, const std::string& dir) {
 // mitmproxy keeps the public half beside the bundle; agents' installers and leashctl look for it
 // there.
 std::string public_file_of_bundle(X509* certificate, const std::string& dir) {
-  const std::string path = dir + kBundleCertName;
+  std::string path = dir + kBundleCertName;
   const auto there = load_certificate(path);
   if (there && *there != nullptr) {
     if (X509_cmp(there->get(), certificate) == 0) return path;

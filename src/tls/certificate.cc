@@ -129,7 +129,7 @@ bool add_alternative_name(X509* certificate, const base::Host& host, bool is_cri
   if (names == nullptr || name == nullptr || sk_GENERAL_NAME_push(names.get(), name.get()) <= 0) {
     return false;
   }
-  name.release();  // the list's now
+  (void)name.release();  // the list's now
   return add(certificate, NID_subject_alt_name, names.get(), is_critical);
 }
 

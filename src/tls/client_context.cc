@@ -19,7 +19,7 @@ constexpr std::string_view kHttp1Only = "\x08http/1.1";
 
 class ClientEngine final : public EngineBase {
  public:
-  ClientEngine(SSL_CTX* context, SessionCache& sessions, ClientContext::Options options);
+  ClientEngine(SSL_CTX* context, SessionCache& sessions, const ClientContext::Options& options);
 
   void on_session(SSL_SESSION* session) { sessions_.put(session_key_, session); }
 
@@ -38,7 +38,8 @@ int session_callback(SSL* ssl, SSL_SESSION* session) noexcept {
   return 0;  // keeps no reference
 }
 
-ClientEngine::ClientEngine(SSL_CTX* context, SessionCache& sessions, ClientContext::Options options)
+ClientEngine::ClientEngine(SSL_CTX* context, SessionCache& sessions,
+                           const ClientContext::Options& options)
     : EngineBase(context, Peer::kOrigin),
       sessions_(sessions),
       offers_h2_(options.offer_h2),

@@ -4,6 +4,7 @@
 #include <openssl/err.h>
 #include <openssl/params.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "tls/digest.h"
@@ -47,7 +48,7 @@ int seal(unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher, EVP_MAC
   TicketKey key = process_keys().current(std::chrono::steady_clock::now());
   const std::string fresh = random_bytes(kIvBytes);
   std::memcpy(name, key.name.data(), key.name.size());
-  std::memcpy(iv, fresh.data(), fresh.size());
+  std::copy(fresh.begin(), fresh.end(), iv);
   const bool is_set =
       EVP_EncryptInit_ex2(cipher, fetched_cipher(), key.cipher.data(), iv, nullptr) == 1 &&
       use_mac_key(mac, key);

@@ -301,8 +301,11 @@ def test_out_of_file_descriptors(make_leash, world):
     first.close()
 
     def recovers():
-        with leash.connect() as conn:
-            return conn.get(target, world.plain_authority).status == 200
+        try:
+            with leash.connect() as conn:
+                return conn.get(target, world.plain_authority).status == 200
+        except Closed:
+            return False
     wait_until(recovers)
     assert leash.is_running()
     urls = {line["url"] for line in leash.log.lines(event="request")}

@@ -16,8 +16,7 @@ void answer(Context& context, const Gate::Done& done) {
 class Settling final : public net::Pending {
  public:
   Settling(net::Loop& loop, config::PolicyFiles& files, Context& context, Gate::Done done)
-      : loop_(loop),
-        files_(files),
+      : files_(files),
         context_(context),
         done_(std::move(done)),
         deadline_(loop.now() + kLongestWait),
@@ -47,7 +46,6 @@ class Settling final : public net::Pending {
     answer(context_, done);
   }
 
-  net::Loop& loop_;
   config::PolicyFiles& files_;
   Context& context_;
   Gate::Done done_;

@@ -15,6 +15,7 @@ class Handler : public H2Server::Handler {
  public:
   H2Server* server = nullptr;
   std::string heard;
+  int requests = 0;
 
   void on_request(std::int32_t stream, RequestHead head, bool ends_here) override {
     // What the rest of the proxy relies on.
@@ -27,6 +28,8 @@ class Handler : public H2Server::Handler {
         std::abort();
       }
     }
+    // With many at once the pieces decide which ones are over the limit.
+    if (++requests > 100) return;
     heard += "q" + std::to_string(stream) + head.path + (ends_here ? "!" : "");
     ResponseHead answer;
     answer.status = 200;
@@ -39,9 +42,8 @@ class Handler : public H2Server::Handler {
       if (stream % 5 == 0) server->send_end(stream);
     }
   }
-  void on_refused(std::int32_t stream, const leash::base::Error&) override {
-    heard += "f" + std::to_string(stream);
-  }
+  // Comes when the reset has gone out, so its place among the requests depends on the pieces.
+  void on_refused(std::int32_t, const leash::base::Error&) override {}
   void on_body(std::int32_t stream, std::string_view bytes) override {
     if (stream % 2 == 1) server->consume(stream, bytes.size());
   }
