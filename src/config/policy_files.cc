@@ -33,10 +33,9 @@ PolicyReading read_policy(const std::string& dir) {
   // A first look that nobody follows up: what the watched files say of a directory seen for the
   // first time.
   PolicyReading out;
-  const auto now = steady_clock::now();
   const auto look = [&](PolicyFileKind kind, const std::string& name) {
     WatchedFile file(kind, dir, name);
-    file.refresh(now);
+    file.refresh(&steady_clock::now);
     append(out.findings, file.findings());
     // Torn while it was read: say what was there.
     return file.latest();
@@ -78,7 +77,7 @@ struct PolicyFiles::Impl {
         mode(PolicyFileKind::kMode, dir, "mode"),
         enforce(PolicyFileKind::kEnforce, dir, "enforce.yaml"),
         blocklist(PolicyFileKind::kBlocklist, dir, "blocklist.yaml") {
-    refresh_files(clock());
+    refresh_files();
     publish();
     for (WatchedFile* file : files()) file->take_was_read();
     pending_changes.clear();
@@ -123,8 +122,8 @@ struct PolicyFiles::Impl {
     if (now >= state->deadline || !matches_disk(*state)) {
       {
         const std::lock_guard lock(reload_mutex);
+        if (refresh_files()) publish();
         now = clock();
-        if (refresh_files(now)) publish();
         state = load();
       }
       deliver();
@@ -142,9 +141,9 @@ struct PolicyFiles::Impl {
                        [](const auto& seen) { return stamp_of(seen.first) == seen.second; });
   }
 
-  bool refresh_files(steady_clock::time_point now) {
+  bool refresh_files() {
     bool changed = false;
-    for (WatchedFile* file : {&mode, &enforce, &blocklist}) changed |= file->refresh(now);
+    for (WatchedFile* file : {&mode, &enforce, &blocklist}) changed |= file->refresh(clock);
     std::vector<std::string> named = blocklist.settled().lists;
     const auto& latest = blocklist.latest().lists;
     named.insert(named.end(), latest.begin(), latest.end());
@@ -154,7 +153,7 @@ struct PolicyFiles::Impl {
     for (const std::string& name : named) {
       auto& file = lists[name];
       if (!file) file = std::make_unique<WatchedFile>(PolicyFileKind::kHostList, dir, name);
-      changed |= file->refresh(now);
+      changed |= file->refresh(clock);
     }
     return changed;
   }

@@ -25,7 +25,8 @@ WatchedFile::TimePoint WatchedFile::deadline() const {
 
 bool WatchedFile::take_was_read() { return std::exchange(was_read_, false); }
 
-bool WatchedFile::refresh(TimePoint now) {
+bool WatchedFile::refresh(const Clock& clock) {
+  const TimePoint now = clock();
   const StampResult seen = stamp_of(path_);
   if (!is_first_look_ && seen == seen_ && now < deadline()) return false;
   const StampResult before = std::exchange(seen_, seen);
@@ -33,17 +34,19 @@ bool WatchedFile::refresh(TimePoint now) {
     if (!is_first_look_ && seen == before) return false;
     lose(seen, seen.error != 0 ? "cannot be read" : "");
   } else {
-    look_again(now, before);
+    look_again(clock, before);
   }
   is_first_look_ = false;
   return true;
 }
 
-void WatchedFile::look_again(TimePoint now, const StampResult& before) {
+void WatchedFile::look_again(const Clock& clock, const StampResult& before) {
   const bool is_same_stamp = !is_first_look_ && before == seen_;
   FileText file = read_guarded(
       dir_, name_, kind_ == PolicyFileKind::kHostList ? Confine::kBelowDirectory : Confine::kNo,
       kind_ == PolicyFileKind::kMode ? kMostModeBytes : kMostFileBytes);
+  // Quiet counts from after the reading: this thread may not have been let run since before it.
+  const TimePoint now = clock();
   if (file.state == FileText::State::kMissing) return lose({}, "");
   if (file.state == FileText::State::kUnusable) {
     lose(seen_, file.error);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,10 +19,12 @@ class WatchedFile {
 
   WatchedFile(PolicyFileKind kind, std::string dir, std::string name);
 
+  using Clock = std::function<TimePoint()>;
+
   // Looks at the file. A new file put in its place counts at once; one rewritten in place, or
   // created where there was none, is pending until it has been quiet for kQuiet. True where what
   // the accessors say may have changed.
-  bool refresh(TimePoint now);
+  bool refresh(const Clock& clock);
 
   // The last good content that counts; not usable where there never was one.
   [[nodiscard]] const PolicyContent& settled() const { return settled_; }
@@ -44,7 +47,7 @@ class WatchedFile {
   bool take_was_read();
 
  private:
-  void look_again(TimePoint now, const StampResult& before);
+  void look_again(const Clock& clock, const StampResult& before);
   void lose(const StampResult& seen, const std::string& why);
   void accept(PolicyContent content, std::size_t hash);
 

@@ -304,6 +304,7 @@ def test_limit_counts_code_points(make_leash, world):
 
 
 def test_limit_of_nothing(make_leash, world):
+    """An empty text is left out, as every empty field is; that it was cut is told."""
     leash = make_leash(mode="enforce", env={"BODY_LIMIT_KB": "0"}, **world.options())
     line = exchange_bodies(leash, world, b"request", b"response")
     assert line.get("req_body", "") == "" and line["req_truncated"] is True  # an empty text is left out, as the original does

@@ -287,6 +287,7 @@ def test_out_of_file_descriptors(make_leash, world):
     """73: it goes on with what it has, the log keeps going, and it recovers."""
     leash = make_leash(mode="enforce", nofile=96, args=["--workers", "1"], **world.options())
     target = f"http://{world.plain_authority}/"
+    seen_before = len(world.plain.requests)
     first = leash.connect()
     assert first.get(target, world.plain_authority).status == 200
     conns = []

@@ -1,6 +1,8 @@
 """What passes and what does not, and how soon a change of the files is felt (docs/POLICY.md, docs/THREATS.md)."""
 
 import os
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -284,34 +286,65 @@ def test_what_is_no_regular_file_is_no_policy(leash, world, kind, tmp_path):
     assert status_of(leash, world.denied_plain_authority) == 403
 
 
+SLOW_WRITER = """
+import os, select, sys, time
+path, text = sys.argv[1], sys.stdin.buffer.readline().strip().decode("unicode_escape").encode("latin-1")
+try:
+    os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))  # never kept waiting, where that is allowed
+except OSError:
+    pass
+longest, last, step = 0.0, time.monotonic(), len(text) // 7
+while True:
+    with open(path, "wb", buffering=0) as out:
+        for at in range(0, len(text), step):
+            if select.select([sys.stdin], [], [], 0.002)[0]:
+                print(longest)
+                sys.exit()
+            now = time.monotonic()
+            longest = max(longest, now - last)
+            out.write(text[at:at + step])
+            last = now
+"""
+
+
+class SlowWriter:
+    """A process that truncates a file and writes it in pieces, over and over, never resting for long."""
+
+    def __init__(self, path, text):
+        self.process = subprocess.Popen([sys.executable, "-c", SLOW_WRITER, str(path)], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE)
+        self.process.stdin.write(text.decode("latin-1").encode("unicode_escape") + b"\n")
+        self.process.stdin.flush()
+        inode = path.stat()
+        wait_until(lambda: path.stat().st_mtime_ns != inode.st_mtime_ns)
+
+    def stop(self):
+        """Ends it; says whether it rested for as long as makes a file count."""
+        out, _ = self.process.communicate()
+        return float(out) > 0.015
+
+
 def test_half_written_file_is_never_in_force(leash, world):
     """87: a writer that truncates and writes slowly, thousands of times: a half block list would be a wider one."""
     leash.set_mode("blocklist")
     filler = [{"host": f"filler{number}.test"} for number in range(50)]
     leash.set_block(filler + [{"host": world.DENIED}])
-    text = (leash.policy / "blocklist.yaml").read_bytes()
-    assert status_of(leash, world.denied_plain_authority) == 403
-    stop = threading.Event()
-    rounds = 0
-
-    def writer():
-        nonlocal rounds
-        step = len(text) // 7
-        while not stop.is_set():
-            with open(leash.policy / "blocklist.yaml", "wb", buffering=0) as out:
-                for at in range(0, len(text), step):
-                    out.write(text[at:at + step])
-            rounds += 1
-    thread = threading.Thread(target=writer)
-    thread.start()
-    try:
-        for _ in range(60):
-            assert status_of(leash, world.denied_plain_authority) in (403, 503)
-    finally:
-        stop.set()
-        thread.join()
-    assert rounds > 100
-    assert world.denied_plain.connections == 0
+    path = leash.policy / "blocklist.yaml"
+    text = path.read_bytes()
+    counted = 0
+    for _ in range(60):
+        replace(path, text)
+        assert status_of(leash, world.denied_plain_authority) == 403
+        writer = SlowWriter(path, text)
+        statuses = [status_of(leash, world.denied_plain_authority) for _ in range(4)]
+        # A writer that the machine did not let run leaves a quiet file behind, and that may count.
+        if not writer.stop():
+            assert set(statuses) <= {403, 503}
+            counted += 1
+            if counted == 10:
+                break
+    if counted == 0:
+        pytest.skip("this machine never let the writer run for long enough")
     wait_until(lambda: status_of(leash, f"other.test:{world.plain.port}") == 200)
 
 

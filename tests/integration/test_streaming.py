@@ -187,6 +187,20 @@ def test_http_1_0_origin_that_ends_by_closing(leash, world, via):
     assert logged(leash, word)["bytes"] == len(b"until the end")
 
 
+def test_end_without_close_notify_is_no_end(leash, world):
+    """Anybody on the way can cut a connection: a body that ends with it must end by TLS's word."""
+    way, word = Way(leash, world, "tunnel"), marker()
+
+    def script(exchange):
+        exchange.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\nnot the e")
+        exchange.peer.close(is_clean=False)
+    way.origin.on(f"/{word}", script)
+    with pytest.raises(Closed):
+        way.conn.get(f"/{word}", way.host)
+    way.conn.close()
+    logged(leash, word, "error")
+
+
 @BOTH
 def test_origin_that_closes_after_each_answer(leash, world, via):
     """The race of a pooled connection is leash's affair, not the agent's."""
