@@ -11,7 +11,7 @@ ConnectAttempt::ConnectAttempt(Services& services, Owner& owner, Context context
     : services_(services), owner_(owner), context_(std::move(context)) {}
 
 ConnectAttempt::~ConnectAttempt() {
-  if (is_over_ || !intent_recorded_) return;
+  if (is_over_ || !intent_begun_) return;
   const Refusal left{.event = audit::Event::kError,
                      .status = 0,
                      .reason = "closed_early",
@@ -48,10 +48,12 @@ void ConnectAttempt::find_origin() {
   }
 }
 
-void ConnectAttempt::record_intent() { pass(services_.intent, &ConnectAttempt::reach_origin); }
+void ConnectAttempt::record_intent() {
+  intent_begun_ = true;  // from here on the line may be in the log, and wants an outcome
+  pass(services_.intent, &ConnectAttempt::reach_origin);
+}
 
 void ConnectAttempt::reach_origin() {
-  intent_recorded_ = true;
   // A spliced tunnel is dialled when its ClientHello has been read and found right.
   if (context_.addresses.empty() || context_.decision.tls == policy::TlsMode::kSplice) {
     allow();

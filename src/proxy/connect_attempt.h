@@ -43,7 +43,7 @@ class ConnectAttempt {
   Owner& owner_;
   Context context_;
   std::unique_ptr<net::Pending> pending_;
-  bool intent_recorded_ = false;
+  bool intent_begun_ = false;
   bool is_over_ = false;
 };
 

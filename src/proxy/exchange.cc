@@ -48,9 +48,16 @@ Exchange::Exchange(Services& services, ClientStream& client, Owner& owner, Conte
   context_.start = last_activity_;
 }
 
-Exchange::~Exchange() = default;
+Exchange::~Exchange() {
+  // Whoever owns an exchange cuts it first. Should that ever be forgotten, its intent still gets
+  // its outcome.
+  if (outcome_recorded_ || !is_started_) return;
+  const Error lost{Code::kInternal, Fault::kProxy, "the exchange was given up"};
+  record_outcome(refusal_record(refusal_for(lost), context_, services_.shared.redactor));
+}
 
 void Exchange::start() {
+  is_started_ = true;
   Shared& shared = services_.shared;
   count(shared.metrics.requests);
   if (context_.tunnel != nullptr) ++context_.tunnel->requests;
@@ -112,6 +119,13 @@ void Exchange::record_intent() {
 
 void Exchange::reach_origin() {
   intent_recorded_ = true;
+  if (std::exchange(is_stale_, false)) {
+    // The policy has changed since it was asked.
+    phase_ = Phase::kDialing;
+    recheck(*services_.shared.policy.current().snapshot);
+    if (phase_ == Phase::kDone) return;
+    phase_ = Phase::kDeciding;
+  }
   if (origin_) {
     begin();
     return;
@@ -218,7 +232,11 @@ void Exchange::cut(const base::Error& error) {
 }
 
 void Exchange::recheck(const policy::Snapshot& snapshot) {
-  if (phase_ == Phase::kDone || phase_ == Phase::kRefused || phase_ == Phase::kDeciding) return;
+  if (phase_ == Phase::kDone || phase_ == Phase::kRefused) return;
+  if (phase_ == Phase::kDeciding) {
+    is_stale_ = true;
+    return;
+  }
   const policy::Decision decision = decide_now(snapshot, context_);
   Refusal refusal;
   if (!decision.is_allowed) {

@@ -114,6 +114,8 @@ class Exchange final : public ClientEvents, public OriginEvents {
   std::string grpc_status_;
   std::uint64_t bytes_up_ = 0;
   std::uint64_t bytes_down_ = 0;
+  bool is_started_ = false;
+  bool is_stale_ = false;  // decided by a policy that is no longer in force
   bool request_ended_ = false;
   bool request_forwarded_ = false;
   bool intent_recorded_ = false;

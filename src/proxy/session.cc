@@ -424,6 +424,10 @@ void Session::end(Ending ending) {
   if (stage_ == Stage::kDone) return;
   stage_ = Stage::kDone;
   timer_.stop();
+  // Whatever still runs is put on record.
+  const Error over{Code::kClosedEarly, Fault::kClient, "the connection ended"};
+  if (proxy_leg_) proxy_leg_->cut(over);
+  if (leg_) leg_->cut(over);
   attempt_.reset();
   if (splice_) splice_->close();
   if (tunnel_) {
