@@ -35,4 +35,4 @@ bench: build
 	@$(MAKE) --no-print-directory -C bench
 
 clean:
-	rm -rf build build-asan build-tsan build-fuzz .cache
+	rm -rf build build-asan build-tsan .cache

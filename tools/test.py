@@ -175,9 +175,9 @@ def run_lint(tally):
 
 def run_fuzz(tally, seconds):
     """Each target from its corpus for a while; what it finds new stays out of the tree."""
-    directory = build.configure("fuzz")
+    directory = build.configure("asan")
     targets = [t for t in introspect(directory, "--targets") if t["name"].startswith("fuzz_")]
-    if not is_built(tally, "fuzz", "fuzz", [t["name"] for t in targets]):
+    if not is_built(tally, "fuzz", "asan", [t["name"] for t in targets]):
         return
     finds = directory / "finds"
     finds.mkdir(exist_ok=True)
