@@ -91,9 +91,10 @@ class Peer:
             self.origin.changed.notify_all()
         return data
 
-    def close(self):
+    def close(self, is_clean=True):
+        """Over TLS it says so first, unless it is to look cut."""
         self.is_open = False
-        if isinstance(self.sock, ssl.SSLSocket):
+        if is_clean and isinstance(self.sock, ssl.SSLSocket):
             try:
                 self.sock.settimeout(0)
                 self.sock.unwrap()  # sends close_notify; the answer is not waited for
