@@ -27,7 +27,9 @@ TEST_CASE("plain lists and hosts files are read, comments are not") {
       {"ads.example", 2},  {"tracker.example", 3},       {"a.example", 4},
       {"b.example", 4},    {"ip6.example", 5},           {"zone.example", 6},
       {"wild.example", 8}, {"xn--bcher-kva.example", 9}, {"last.example", 10}};
-  for (const auto& [host, line] : lines) CHECK_MESSAGE(list.hosts->line_of(host) == line, host);
+  for (const auto& each : lines) {
+    CHECK_MESSAGE(list.hosts->line_of(each.first) == each.second, each.first);
+  }
   CHECK(list.hosts->size() == 9);
 }
 

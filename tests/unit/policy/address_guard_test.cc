@@ -67,7 +67,7 @@ TEST_CASE("each special range has its class") {
       {"100::1", "reserved"},
       {"4000::1", "reserved"},
   };
-  for (const auto& [text, expected] : cases) CHECK_MESSAGE(kind(text) == expected, text);
+  for (const auto& each : cases) CHECK_MESSAGE(kind(each.first) == each.second, each.first);
 }
 
 TEST_CASE("IPv4 inside IPv6 is judged as that IPv4") {
@@ -92,7 +92,7 @@ TEST_CASE("IPv4 inside IPv6 is judged as that IPv4") {
       {"2001:0:808:808::f7f7:f7f7", "public"},
       {"2001:0:a00:1::f7f7:f7f7", "private"},  // the server is private
   };
-  for (const auto& [text, expected] : cases) CHECK_MESSAGE(kind(text) == expected, text);
+  for (const auto& each : cases) CHECK_MESSAGE(kind(each.first) == each.second, each.first);
 }
 
 TEST_CASE("public addresses may be dialled, everything else says what it is") {
