@@ -26,7 +26,7 @@ THREADED = ["proxy", "control", "audit", "config"]  # the folders where threads 
 JOBS = os.cpu_count() or 2
 SANITIZER_ENV = {
     "ASAN_OPTIONS": "detect_leaks=1:detect_stack_use_after_return=1:abort_on_error=0:exitcode=99",
-    "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1:exitcode=99",
+    "UBSAN_OPTIONS": f"halt_on_error=1:print_stacktrace=1:exitcode=99:suppressions={ROOT}/tools/ubsan.supp",
     "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1:exitcode=99",
 }
 UNIT_SECONDS = 300
