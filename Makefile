@@ -1,7 +1,7 @@
 # Thin front: each target calls a script in tools/, which can also be called by itself.
 PYTHON ?= /usr/bin/python3
 
-.PHONY: help build run test lint fuzz bench clean
+.PHONY: help build run test lint fuzz clean
 
 help:
 	@echo 'make build   install what is missing, build build/leash and build/leashctl'
@@ -9,7 +9,6 @@ help:
 	@echo 'make test    everything: lint, unit, integration, sanitizers, fuzz (make test ONLY=unit,integration)'
 	@echo 'make lint    clang-format, clang-tidy, layers'
 	@echo 'make fuzz    each fuzz target for SECONDS seconds (60)'
-	@echo 'make bench   load against this proxy and its peers'
 	@echo 'make clean   remove the build folders (run/ stays: it holds a CA and a log)'
 
 build:
@@ -30,9 +29,6 @@ lint:
 fuzz:
 	@tools/setup.sh build test
 	@$(PYTHON) tools/test.py --only fuzz --fuzz-seconds $(or $(SECONDS),60)
-
-bench: build
-	@$(MAKE) --no-print-directory -C bench
 
 clean:
 	rm -rf build build-asan build-tsan .cache
