@@ -47,9 +47,9 @@ class NameServer {
  public:
   explicit NameServer(Loop& loop)
       : loop_(loop),
-        fd_(open()),
+        fd_(open(tcp_)),
         watch_(loop, fd_.get(), [this] { answer_datagram(); }),
-        listener_(loop, listen(), [this](Fd fd, const auto&) {
+        listener_(loop, std::move(tcp_), [this](Fd fd, const auto&) {
           clients_.push_back(std::make_unique<Client>(*this, std::move(fd)));
         }) {}
 
@@ -95,18 +95,20 @@ class NameServer {
     leash::net::Stream stream;
   };
 
-  [[nodiscard]] Fd listen() const {
-    auto bound =
-        leash::net::listen_tcp(*leash::net::local_address(fd_.get()), leash::net::Exclusive::kYes);
-    REQUIRE(bound);
-    return std::move(bound->fd);
-  }
-
-  static Fd open() {
-    Fd fd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    const auto raw_address = leash::net::to_raw({*IpAddress::parse("127.0.0.1"), 0});
-    REQUIRE(::bind(fd.get(), raw_address.get(), raw_address.size) == 0);
-    return fd;
+  // The kernel gives out a UDP port; its TCP twin may be somebody's, then another one is tried.
+  static Fd open(Fd& tcp) {
+    for (int left = 100; left > 0; --left) {
+      Fd fd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+      const auto raw_address = leash::net::to_raw({*IpAddress::parse("127.0.0.1"), 0});
+      REQUIRE(::bind(fd.get(), raw_address.get(), raw_address.size) == 0);
+      auto bound =
+          leash::net::listen_tcp(*leash::net::local_address(fd.get()), leash::net::Exclusive::kYes);
+      if (!bound) continue;
+      tcp = std::move(bound->fd);
+      return fd;
+    }
+    FAIL("no port is free for both UDP and TCP");
+    return {};
   }
 
   void answer_datagram() {
@@ -172,6 +174,7 @@ class NameServer {
   }
 
   Loop& loop_;
+  Fd tcp_;
   Fd fd_;
   ReadWatch watch_;
   std::vector<std::unique_ptr<Client>> clients_;
