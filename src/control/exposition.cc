@@ -60,6 +60,8 @@ std::vector<MetricFamily> metric_families(proxy::Server& server) {
         Sample{read(m.limit_head), {{"limit", "head"}}},
         Sample{read(m.limit_head_time), {{"limit", "head_time"}}},
         Sample{read(m.limit_handshake_time), {{"limit", "client_handshake_time"}}},
+        Sample{read(m.limit_connect_time), {{"limit", "connect_time"}}},
+        Sample{read(m.limit_h2), {{"limit", "http2"}}},
         Sample{read(m.limit_idle_time), {{"limit", "exchange_idle_time"}}}}});
   out.push_back(single("leash_policy_cuts_total", "Tunnels and exchanges cut by a policy change",
                        kCounter, read(m.policy_cuts)));

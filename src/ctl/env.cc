@@ -1,4 +1,5 @@
 #include <array>
+#include <filesystem>
 
 #include "ctl/commands.h"
 #include "ctl/printable.h"
@@ -44,7 +45,10 @@ int run_env(const Context& context, const EnvOptions& options) {
     if (ca_file.empty()) {
       const auto certificate = tls::read_ca_certificate(settings->ca_dir);
       if (!certificate) return context.fail(certificate.error());
-      ca_file = certificate->path;
+      // The lines outlive the directory in which they were printed.
+      std::error_code failed;
+      ca_file = std::filesystem::absolute(certificate->path, failed).string();
+      if (failed) ca_file = certificate->path;
     }
   }
   if (has_control(proxy)) return context.fail("--proxy has a character that no URL has: " + proxy);

@@ -79,8 +79,7 @@ void ConnectAttempt::allow() {
 
 void ConnectAttempt::refuse(const Refusal& refusal) {
   is_over_ = true;
-  Metrics& metrics = services_.shared.metrics;
-  count(refusal.event == audit::Event::kBlocked ? metrics.blocked : metrics.errors);
+  count_refusal(services_.shared.metrics, refusal);
   services_.shared.log.append(refusal_record(refusal, context_, services_.shared.redactor));
   owner_.on_connect_refused(refusal, context_);
 }

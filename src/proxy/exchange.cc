@@ -363,6 +363,7 @@ void Exchange::answer_refusal() {
 void Exchange::fail(const Refusal& refusal) {
   audit::Record record = refusal_record(refusal, context_, services_.shared.redactor);
   if (refusal.event == audit::Event::kBlocked) fill_bodies(record);
+  count_refusal(services_.shared.metrics, refusal);
   if (intent_recorded_) fill_transfer(record);
   if (head_sent_ && response_) record.status = response_->status;
   record_outcome(record);
@@ -453,6 +454,7 @@ void Exchange::end_websocket(const std::optional<Error>& why) {
   record.bytes_up = bytes_up_;
   record.bytes_down = bytes_down_;
   websocket_->describe(record);
+  count_bytes();
   services_.shared.log.append(record);
   if (why) client_.abort(*why);
   drop_origin();
@@ -479,26 +481,20 @@ void Exchange::record_allowed() {
 void Exchange::record_outcome(const audit::Record& record) {
   if (outcome_recorded_) return;
   outcome_recorded_ = true;
-  Metrics& metrics = services_.shared.metrics;
-  switch (record.event) {
-    case audit::Event::kAllowed:
-      count(metrics.allowed);
-      break;
-    case audit::Event::kBlocked:
-      count(metrics.blocked);
-      break;
-    default:
-      count(metrics.errors);
-      break;
-  }
-  if (record.reason == "audit_unavailable") count(metrics.audit_refused);
-  count(metrics.bytes_up, bytes_up_);
-  count(metrics.bytes_down, bytes_down_);
-  if (context_.tunnel != nullptr) {
-    context_.tunnel->bytes_up += bytes_up_;
-    context_.tunnel->bytes_down += bytes_down_;
-  }
+  if (record.event == audit::Event::kAllowed) count(services_.shared.metrics.allowed);
+  count_bytes();
   services_.shared.log.append(record);
+}
+
+// What has passed since it was counted last.
+void Exchange::count_bytes() {
+  const std::uint64_t up = bytes_up_ - std::exchange(counted_up_, bytes_up_);
+  const std::uint64_t down = bytes_down_ - std::exchange(counted_down_, bytes_down_);
+  count(services_.shared.metrics.bytes_up, up);
+  count(services_.shared.metrics.bytes_down, down);
+  if (context_.tunnel == nullptr) return;
+  context_.tunnel->bytes_up += up;
+  context_.tunnel->bytes_down += down;
 }
 
 void Exchange::fill_transfer(audit::Record& record) {

@@ -86,6 +86,7 @@ class Exchange final : public ClientEvents, public OriginEvents {
   void fail(const Refusal& refusal);
   void record_allowed();
   void record_outcome(const audit::Record& record);
+  void count_bytes();
   void fill_transfer(audit::Record& record);
   void fill_bodies(audit::Record& record);
   void drop_origin();
@@ -114,6 +115,8 @@ class Exchange final : public ClientEvents, public OriginEvents {
   std::string grpc_status_;
   std::uint64_t bytes_up_ = 0;
   std::uint64_t bytes_down_ = 0;
+  std::uint64_t counted_up_ = 0;
+  std::uint64_t counted_down_ = 0;
   bool is_started_ = false;
   bool is_stale_ = false;  // decided by a policy that is no longer in force
   bool request_ended_ = false;

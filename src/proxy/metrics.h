@@ -31,7 +31,7 @@ struct Metrics {
   Counter limit_handshake_time{0};
   Counter limit_connect_time{0};
   Counter limit_idle_time{0};
-  Counter limit_capture{0};
+  Counter limit_h2{0};
   Counter audit_refused{0};
   Counter policy_cuts{0};
 };

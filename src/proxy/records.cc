@@ -48,6 +48,15 @@ audit::Record refusal_record(const Refusal& refusal, const Context& context,
   return record;
 }
 
+void count_refusal(Metrics& metrics, const Refusal& refusal) {
+  count(refusal.event == audit::Event::kBlocked ? metrics.blocked : metrics.errors);
+  const std::string& reason = refusal.reason;
+  if (refusal.status == 431) count(metrics.limit_head);
+  if (reason == "connect_timeout" || reason == "resolve_timeout") count(metrics.limit_connect_time);
+  if (reason == "http2_flood" || reason == "too_many_streams") count(metrics.limit_h2);
+  if (reason == "audit_unavailable") count(metrics.audit_refused);
+}
+
 audit::HeaderList header_list(const http::Fields& fields, const audit::Redactor& redactor) {
   std::vector<std::pair<std::string_view, std::string_view>> pairs;
   pairs.reserve(fields.size());

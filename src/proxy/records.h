@@ -4,6 +4,7 @@
 #include "audit/record.h"
 #include "proxy/context.h"
 #include "proxy/gate.h"
+#include "proxy/metrics.h"
 
 namespace leash::proxy {
 
@@ -15,6 +16,8 @@ namespace leash::proxy {
 // blocked or error. The request stage has method, url and (blocked) the request's headers.
 [[nodiscard]] audit::Record refusal_record(const Refusal& refusal, const Context& context,
                                            const audit::Redactor& redactor);
+// Counts a refusal or error: the event, and the limit where one has bitten.
+void count_refusal(Metrics& metrics, const Refusal& refusal);
 [[nodiscard]] audit::HeaderList header_list(const http::Fields& fields,
                                             const audit::Redactor& redactor);
 

@@ -238,10 +238,8 @@ void Session::refuse_tunnel(const Refusal& refusal) {
   if (refusal.event == audit::Event::kBlocked) {
     record.reason = refusal.reason;
     if (!refusal.detail.empty()) record.extra.emplace_back("detail", refusal.detail);
-    count(services_.shared.metrics.blocked);
-  } else {
-    count(services_.shared.metrics.errors);
   }
+  count_refusal(services_.shared.metrics, refusal);
   services_.shared.log.append(record);
   has_line_ = true;
   end(Ending::kGently);
@@ -249,8 +247,7 @@ void Session::refuse_tunnel(const Refusal& refusal) {
 
 void Session::record_error(const Refusal& refusal) {
   has_line_ = true;
-  count(services_.shared.metrics.errors);
-  if (refusal.status == 431) count(services_.shared.metrics.limit_head);
+  count_refusal(services_.shared.metrics, refusal);
   audit::Record record;
   if (tunnel_) {
     record = tunnel_record(refusal.event);
@@ -429,7 +426,11 @@ void Session::end(Ending ending) {
   if (proxy_leg_) proxy_leg_->cut(over);
   if (leg_) leg_->cut(over);
   attempt_.reset();
-  if (splice_) splice_->close();
+  if (splice_) {
+    splice_->close();
+    count(services_.shared.metrics.bytes_up, tunnel_->bytes_up);
+    count(services_.shared.metrics.bytes_down, tunnel_->bytes_down);
+  }
   if (tunnel_) {
     services_.shared.metrics.tunnels_open.fetch_sub(1, std::memory_order_relaxed);
     services_.shared.log.append(tunnel_record(audit::Event::kTunnelClosed));
