@@ -107,7 +107,7 @@ def run_units(tally, stage, kind, only=None):
     tests = introspect(directory, "--tests")
     if only is not None:
         tests = [test for test in tests if test["name"] in {f"unit_{name}" for name in only}]
-        if not is_built(tally, stage, kind, [test["name"] for test in tests]):
+        if not is_built(tally, stage, kind, [os.path.relpath(test["cmd"][0], directory) for test in tests]):
             return
     elif not is_built(tally, stage, kind):
         return
@@ -177,7 +177,7 @@ def run_fuzz(tally, seconds):
     """Each target from its corpus for a while; what it finds new stays out of the tree."""
     directory = build.configure("asan")
     targets = [t for t in introspect(directory, "--targets") if t["name"].startswith("fuzz_")]
-    if not is_built(tally, "fuzz", "asan", [t["name"] for t in targets]):
+    if not is_built(tally, "fuzz", "asan", [os.path.relpath(t["filename"][0], directory) for t in targets]):
         return
     finds = directory / "finds"
     finds.mkdir(exist_ok=True)

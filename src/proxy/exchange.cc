@@ -241,9 +241,10 @@ void Exchange::recheck(const policy::Snapshot& snapshot) {
   Refusal refusal;
   if (!decision.is_allowed) {
     refusal.reason = std::string(decision.reason);
-  } else if (origin_ && !services_.shared.guard.refusal(facts_.address, decision).empty()) {
+  } else if (origin_ &&
+             !services_.shared.guard.refusal(origin_->facts().address, decision).empty()) {
     refusal.reason = "address_not_allowed";
-    refusal.address = facts_.address.text();
+    refusal.address = origin_->facts().address.text();
   } else {
     return;
   }
