@@ -13,7 +13,7 @@ help:
 
 build:
 	@tools/setup.sh build
-	@$(PYTHON) tools/build.py release
+	@$(PYTHON) tools/build.py release src/leash src/ctl/leashctl
 
 run: build
 	@tools/run.sh
