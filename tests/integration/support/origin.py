@@ -78,6 +78,7 @@ class Peer:
         self.received = bytearray()  # plaintext, from the first byte on
         self.reader = Reader(self._recv)
         self.is_open = True
+        self.thread = None  # that serves it
 
     def _recv(self):
         try:
@@ -92,9 +93,10 @@ class Peer:
         return data
 
     def close(self, is_clean=True):
-        """Over TLS it says so first, unless it is to look cut."""
+        """Over TLS it says so first, unless it is to look cut. Only the thread that serves it may: OpenSSL's connections
+        belong to one thread, and another one that meets a read in them ends the process."""
         self.is_open = False
-        if is_clean and isinstance(self.sock, ssl.SSLSocket):
+        if is_clean and isinstance(self.sock, ssl.SSLSocket) and threading.current_thread() is self.thread:
             try:
                 self.sock.settimeout(0)
                 self.sock.unwrap()  # sends close_notify; the answer is not waited for
@@ -177,6 +179,7 @@ class Origin:
             threading.Thread(target=self._serve, args=(peer,), daemon=True).start()
 
     def _serve(self, peer):
+        peer.thread = threading.current_thread()
         try:
             if self.context is not None:
                 peer.sock.settimeout(DEADLINE)
