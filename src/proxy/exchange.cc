@@ -294,7 +294,6 @@ void Exchange::on_response_body(std::string_view bytes) {
 }
 
 void Exchange::on_response_end(http::Fields trailers) {
-  response_ended_ = true;
   if (const std::string* status = trailers.find("grpc-status")) grpc_status_ = *status;
   drop_origin();
   record_allowed();

@@ -124,7 +124,6 @@ class Exchange final : public ClientEvents, public OriginEvents {
   bool intent_recorded_ = false;
   bool outcome_recorded_ = false;
   bool head_sent_ = false;
-  bool response_ended_ = false;
   bool was_retried_ = false;
   bool client_is_gone_ = false;
   bool client_raw_ended_ = false;

@@ -36,16 +36,22 @@ audit::Record intent_record(const Context& context, const audit::Redactor& redac
 audit::Record refusal_record(const Refusal& refusal, const Context& context,
                              const audit::Redactor& redactor) {
   audit::Record record = base_record(refusal.event, context, redactor);
-  record.reason = refusal.reason;
-  if (!refusal.detail.empty()) record.reason.append(": ").append(refusal.detail);
+  fill_reason(record, refusal);
   record.addr = refusal.address;
-  if (refusal.event == audit::Event::kBlocked) {
-    // People grep for the bare word, as the original writes it.
-    record.reason = refusal.reason;
-    if (!refusal.detail.empty()) record.extra.emplace_back("detail", refusal.detail);
-    if (!context.is_connect) record.req_headers = header_list(context.head.fields, redactor);
+  if (refusal.event == audit::Event::kBlocked && !context.is_connect) {
+    record.req_headers = header_list(context.head.fields, redactor);
   }
   return record;
+}
+
+void fill_reason(audit::Record& record, const Refusal& refusal) {
+  record.reason = refusal.reason;
+  if (refusal.detail.empty()) return;
+  if (refusal.event == audit::Event::kBlocked) {
+    record.extra.emplace_back("detail", refusal.detail);
+  } else {
+    record.reason.append(": ").append(refusal.detail);
+  }
 }
 
 void count_refusal(Metrics& metrics, const Refusal& refusal) {

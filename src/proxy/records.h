@@ -16,6 +16,9 @@ namespace leash::proxy {
 // blocked or error. The request stage has method, url and (blocked) the request's headers.
 [[nodiscard]] audit::Record refusal_record(const Refusal& refusal, const Context& context,
                                            const audit::Redactor& redactor);
+// `reason` of a blocked line is the bare word, as the original writes it and people grep for it,
+// with the detail in a field of its own; elsewhere it is "word: detail".
+void fill_reason(audit::Record& record, const Refusal& refusal);
 // Counts a refusal or error: the event, and the limit where one has bitten.
 void count_refusal(Metrics& metrics, const Refusal& refusal);
 [[nodiscard]] audit::HeaderList header_list(const http::Fields& fields,

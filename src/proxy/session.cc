@@ -233,12 +233,7 @@ audit::Record Session::tunnel_record(audit::Event event) const {
 
 void Session::refuse_tunnel(const Refusal& refusal) {
   audit::Record record = tunnel_record(refusal.event);
-  record.reason = refusal.reason;
-  if (!refusal.detail.empty()) record.reason += ": " + refusal.detail;
-  if (refusal.event == audit::Event::kBlocked) {
-    record.reason = refusal.reason;
-    if (!refusal.detail.empty()) record.extra.emplace_back("detail", refusal.detail);
-  }
+  fill_reason(record, refusal);
   count_refusal(services_.shared.metrics, refusal);
   services_.shared.log.append(record);
   has_line_ = true;
@@ -263,8 +258,7 @@ void Session::record_error(const Refusal& refusal) {
     record.id = services_.next_id();
     record.agent = client_;
   }
-  record.reason = refusal.reason;
-  if (!refusal.detail.empty()) record.reason += ": " + refusal.detail;
+  fill_reason(record, refusal);
   services_.shared.log.append(record);
 }
 

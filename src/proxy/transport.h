@@ -41,7 +41,6 @@ class Transport final : public net::Stream::Handler {
   Transport(const Transport&) = delete;
   Transport& operator=(const Transport&) = delete;
 
-  void set_handler(Handler& handler) { handler_ = &handler; }
   // The side that accepts passes what it has read already; the side that connects passes nothing.
   void start_tls(std::unique_ptr<tls::Engine> engine, std::string_view first_bytes);
   // A handshake that waited for its leaf goes on.
