@@ -6,33 +6,20 @@
 #include <iostream>
 #include <thread>
 
+#include "base/environment.h"
 #include "base/log.h"
 #include "ctl/cli.h"
-
-namespace {
-
-std::map<std::string, std::string> environment() {
-  std::map<std::string, std::string> variables;
-  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
-    const std::string text = *entry;
-    const auto equals = text.find('=');
-    if (equals != std::string::npos)
-      variables.emplace(text.substr(0, equals), text.substr(equals + 1));
-  }
-  return variables;
-}
-
-}  // namespace
 
 int main(int argc, char** argv) {
   std::ios::sync_with_stdio(false);
   // What the libraries log goes to stderr; stdout is for what was asked.
   leash::base::init_log();
   spdlog::set_level(spdlog::level::warn);
-  leash::ctl::Context context{std::cout, std::cerr, environment()};
+  leash::ctl::Context context{std::cout, std::cerr, leash::base::environment()};
   const std::string term = context.variable("TERM");
   context.is_coloured =
       ::isatty(STDOUT_FILENO) == 1 && term != "dumb" && context.variable("NO_COLOR").empty();
+  context.shows_progress = ::isatty(STDERR_FILENO) == 1 && term != "dumb";
   context.wait = [] {
     std::this_thread::sleep_for(std::chrono::milliseconds(200));
     return true;

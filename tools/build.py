@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import web
+
 ROOT = Path(__file__).resolve().parent.parent
 
 # name: (folder, compiler, meson options)
@@ -50,6 +52,7 @@ def configure(kind):
 
 def build(kind, targets=()):
     """Builds the targets (default: all). Returns the exit code; a failure's output has been printed."""
+    web.build()  # the console carries the page in itself
     directory = configure(kind)
     # Another clone of the same sources shares the cache: paths below the root are taken relative to it.
     environment = dict(os.environ, CCACHE_BASEDIR=str(ROOT), CCACHE_NOHASHDIR="1")

@@ -7,7 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 SRC = ROOT / "src"
 
-BELOW_PROXY = {"base", "net", "tls", "http", "policy", "audit", "config"}
+BELOW_PROXY = {"base", "net", "tls", "http", "policy", "audit", "config", "sandbox", "signer"}
 MAY_INCLUDE = {
     "base": set(),
     "net": {"base"},
@@ -16,33 +16,41 @@ MAY_INCLUDE = {
     "policy": {"base"},
     "audit": {"base", "policy", "tls"},
     "config": {"base", "policy"},
+    "sandbox": {"base"},
+    "signer": {"base", "net", "tls", "sandbox"},
     "proxy": BELOW_PROXY,
     "control": BELOW_PROXY | {"proxy"},
-    "ctl": {"base", "policy", "audit", "config", "tls"},
+    "insight": {"base", "policy", "audit", "config", "tls"},
+    "ctl": {"base", "policy", "audit", "config", "tls", "insight"},
+    "console": {"base", "net", "tls", "policy", "audit", "config", "insight", "sandbox", "signer"},
     # the mains
     "leash.cc": BELOW_PROXY | {"proxy", "control"},
-    "leashctl.cc": {"base", "policy", "audit", "config", "tls", "ctl"},
+    "leash_console.cc": {"base", "net", "signer", "console"},
+    "leashctl.cc": {"base", "policy", "audit", "config", "tls", "insight", "ctl"},
 }
 MAINS = {name for name in MAY_INCLUDE if name.endswith(".cc")}
 
 # The beginning of a third-party include: the places that may write it. First match counts.
 ROOMS = [
     # evhttp, and what it takes to run it on a loop of its own
-    (r"event2/(http|http_struct|keyvalq_struct|buffer|event|listener|util|thread)\.h$", {"net", "control"}),
+    (r"event2/(http|http_struct|keyvalq_struct|buffer|event|listener|util|thread)\.h$", {"net", "control", "console"}),
+    (r"event2/(bufferevent|bufferevent_ssl)\.h$", {"net", "console"}),
     (r"event2/", {"net"}),
     (r"ares(_\w+)?\.h$", {"net"}),
     (r"openssl/", {"tls"}),
+    (r"seccomp\.h$", {"sandbox"}),
     (r"nghttp2/", {"http"}),
     (r"zlib\.h$", {"http", "audit"}),
     (r"zstd\w*\.h$", {"http", "audit"}),
     (r"brotli/", {"http"}),
     (r"yaml-cpp/", {"config"}),
-    (r"rapidjson/", {"audit"}),
+    (r"rapidjson/", {"audit", "console"}),
+    (r"sqlite3\.h$", {"console"}),
     (r"uv\.h$", {"control"}),
     (r"prometheus/", {"control"}),
-    (r"CLI/", {"config", "ctl"} | MAINS),
+    (r"CLI/", {"config", "ctl", "console"} | MAINS),
     (r"idn2\.h$", {"base"}),
-    (r"libpsl\.h$", {"ctl"}),
+    (r"libpsl\.h$", {"insight"}),
     (r"(fmt|spdlog|tl)/", None),  # free
 ]
 # The operating system's and the language's own.

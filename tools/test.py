@@ -1,14 +1,17 @@
 #!/usr/bin/python3
 """Runs every test there is, by stages; the last line is the count.
 
-`--only a,b` runs some of the stages: lint, unit, integration, asan_unit, asan_integration, tsan_unit, fuzz.
+`--only a,b` runs some of the stages: lint, unit, integration, instructions, console, deploy, asan_unit, asan_integration,
+tsan_unit, fuzz.
 """
 
 import argparse
+import atexit
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,18 +22,22 @@ from pathlib import Path
 
 import build
 import lint
+import web
 
 ROOT = Path(__file__).resolve().parent.parent
-STAGES = ["lint", "unit", "integration", "asan_unit", "asan_integration", "tsan_unit", "fuzz"]
-THREADED = ["proxy", "control", "audit", "config"]  # the folders where threads meet
+STAGES = ["lint", "unit", "integration", "instructions", "console", "deploy", "asan_unit", "asan_integration", "tsan_unit",
+          "fuzz"]
+THREADED = ["proxy", "control", "audit", "config", "console", "signer"]  # the folders where threads meet
 JOBS = os.cpu_count() or 2
 SANITIZER_ENV = {
     "ASAN_OPTIONS": "detect_leaks=1:detect_stack_use_after_return=1:abort_on_error=0:exitcode=99",
     "UBSAN_OPTIONS": f"halt_on_error=1:print_stacktrace=1:exitcode=99:suppressions={ROOT}/tools/ubsan.supp",
-    "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1:exitcode=99",
+    "TSAN_OPTIONS": f"halt_on_error=1:second_deadlock_stack=1:exitcode=99:suppressions={ROOT}/tools/tsan.supp",
 }
-UNIT_SECONDS = 300
-INTEGRATION_SECONDS = 1200
+UNIT_SECONDS = 600
+INTEGRATION_SECONDS = 1800
+SPREAD = ["-n", str(JOBS), "--dist", "loadfile"]
+CONSOLE_SECONDS = 1200
 
 
 class Tally:
@@ -64,6 +71,33 @@ def is_built(tally, stage, kind, targets=()):
         return True
     tally.add(f"{stage}: build", False, "the build failed; its output is above")
     return False
+
+
+class Ahead:
+    """Builds the sanitizers' folders in what processor time the stages before them leave: those wait for a good part of
+    theirs. What it has not come to by then, the stage itself builds."""
+
+    def __init__(self):
+        self.program = None
+
+    def start(self, *builds):
+        """Each of `builds`: the arguments of tools/build.py."""
+        if shutil.which("chrt"):
+            commands = " && ".join(f"/usr/bin/python3 {ROOT}/tools/build.py {arguments}" for arguments in builds)
+            self.program = subprocess.Popen(["chrt", "--idle", "0", "sh", "-c", commands], stdin=subprocess.DEVNULL,
+                                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+
+    def stop(self):
+        if self.program is None:
+            return
+        group, self.program = self.program, None
+        try:
+            while True:  # until the last compiler has ended, and taken away what it had half made
+                os.killpg(group.pid, signal.SIGTERM)
+                group.poll()
+                time.sleep(0.05)
+        except ProcessLookupError:
+            group.wait()
 
 
 def introspect(directory, what):
@@ -125,7 +159,7 @@ def run_units(tally, stage, kind, only=None):
                 tally.add(name, code == 0, output)
 
 
-def run_integration(tally, stage, kind):
+def run_pytest(tally, stage, kind, folder, options):
     if not is_built(tally, stage, kind):
         return
     directory = build.folder(kind)
@@ -136,8 +170,7 @@ def run_integration(tally, stage, kind):
                            **SANITIZER_ENV)
         if kind != "release":
             environment["LEASH_SANITIZED"] = "1"
-        command = ["/usr/bin/python3", "-m", "pytest", str(ROOT / "tests" / "integration"), "-q", "-n", str(JOBS),
-                   "--dist", "loadfile", "-p", "no:cacheprovider", f"--basetemp={scratch / 'tmp'}",
+        command = ["/usr/bin/python3", "-m", "pytest", str(ROOT / "tests" / folder), "-q", *options, "-p", "no:cacheprovider", f"--basetemp={scratch / 'tmp'}",
                    f"--junitxml={report}", "-o", "faulthandler_timeout=180", "--tb=short"]
         code, output = run_program(command, environment, INTEGRATION_SECONDS, ROOT)
         count_junit(tally, stage, report, code, output)
@@ -163,6 +196,57 @@ def count_junit(tally, stage, report, code, output):
             tally.passed += 1
     if code != 0 and not failed:
         tally.add(f"{stage}: pytest ended with exit code {code}", False, output)
+
+
+def run_console(tally):
+    """The console's page: types, its logic in Vitest, and the page in Chromium against the programs."""
+    if not is_built(tally, "console", "release"):
+        return
+    web.install(web.TESTS)
+    code, output = run_program(["npm", "run", "--silent", "check"], None, CONSOLE_SECONDS, web.WEB)
+    tally.add("console: types", code == 0, output)
+    environment = dict(os.environ, LEASH_BUILD=str(build.folder("release")))
+    for part in ("unit", "browser"):
+        with tempfile.TemporaryDirectory(prefix="leash-console-") as scratch:
+            report = Path(scratch) / "report.json"
+            command = ["npm", "run", "--silent", part, "--", "--reporter=json", f"--outputFile={report}"]
+            code, output = run_program(command, environment, CONSOLE_SECONDS, web.TESTS)
+            count_vitest(tally, f"console: {part}", report, code, output)
+
+
+def count_vitest(tally, name, report, code, output):
+    if not report.exists():
+        tally.add(f"{name}: ended without a report (exit code {code})", False, output)
+        return
+    failed = False
+    for file in json.loads(report.read_text())["testResults"]:
+        if file["status"] == "failed" and not file["assertionResults"]:
+            failed = True
+            tally.add(f"{name}: {Path(file['name']).name}", False, file.get("message", ""))
+        for case in file["assertionResults"]:
+            if case["status"] == "passed":
+                tally.passed += 1
+            elif case["status"] == "failed":
+                failed = True
+                tally.add(f"{name}: {case['fullName']}", False, "\n".join(case.get("failureMessages", [])))
+            else:
+                tally.skipped += 1
+    if code != 0 and not failed:
+        tally.add(f"{name}: ended with exit code {code}", False, output)
+
+
+def run_instructions(tally):
+    """The counts of bench/instructions.py against those that are written down."""
+    directory = build.configure("release")
+    if not is_built(tally, "instructions", "release", ["bench/micro", "bench/no_seccomp.so", "src/leash"]):
+        return
+    code, output = run_program(["/usr/bin/python3", str(ROOT / "bench" / "instructions.py")],
+                               dict(os.environ, LEASH_BUILD=str(directory)), UNIT_SECONDS, ROOT)
+    results = re.findall(r"^(good|MORE)  (.*)$", output, re.MULTILINE)
+    for word, text in results:
+        tally.add(f"instructions: {text}", word == "good", output)
+    if code != 0 and all(word == "good" for word, _ in results):
+        tally.add(f"instructions: ended with exit code {code}", False, output)
 
 
 def run_lint(tally):
@@ -211,15 +295,27 @@ def main():
     runs = {
         "lint": lambda: run_lint(tally),
         "unit": lambda: run_units(tally, "unit", "release"),
-        "integration": lambda: run_integration(tally, "integration", "release"),
+        "integration": lambda: run_pytest(tally, "integration", "release", "integration", SPREAD),
+        "console": lambda: run_console(tally),
+        "instructions": lambda: run_instructions(tally),
+        "deploy": lambda: run_pytest(tally, "deploy", "release", "deploy", []),
         "asan_unit": lambda: run_units(tally, "asan_unit", "asan"),
-        "asan_integration": lambda: run_integration(tally, "asan_integration", "asan"),
+        "asan_integration": lambda: run_pytest(tally, "asan_integration", "asan", "integration", SPREAD),
         "tsan_unit": lambda: run_units(tally, "tsan_unit", "tsan", THREADED),
         "fuzz": lambda: run_fuzz(tally, options.fuzz_seconds),
     }
+    tsan = "tsan " + " ".join(f"tests/unit/{name}/unit_{name}" for name in THREADED)
+    ahead = Ahead()
+    atexit.register(ahead.stop)
     for stage in STAGES:
         if stage not in stages:
             continue
+        if stage in ("asan_unit", "tsan_unit"):
+            ahead.stop()
+        if stage == "integration" and "asan_unit" in stages:
+            ahead.start("asan", tsan)
+        if stage == "asan_integration" and "tsan_unit" in stages:
+            ahead.start(tsan)
         begin = time.monotonic()
         before = (tally.passed, tally.failed, tally.skipped)
         print(f"== {stage}", flush=True)

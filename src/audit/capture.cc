@@ -12,13 +12,17 @@ bool CaptureBudget::take(std::size_t bytes) {
   const auto wanted = static_cast<std::int64_t>(bytes);
   std::int64_t left = left_.load(std::memory_order_relaxed);
   while (left >= wanted) {
-    if (left_.compare_exchange_weak(left, left - wanted, std::memory_order_relaxed)) return true;
+    if (!left_.compare_exchange_weak(left, left - wanted, std::memory_order_relaxed)) continue;
+    if (whole_ == nullptr || whole_->take(bytes)) return true;
+    left_.fetch_add(wanted, std::memory_order_relaxed);
+    return false;
   }
   return false;
 }
 
 void CaptureBudget::give(std::size_t bytes) {
   left_.fetch_add(static_cast<std::int64_t>(bytes), std::memory_order_relaxed);
+  if (whole_ != nullptr) whole_->give(bytes);
 }
 
 Capture::Capture(CaptureBudget& budget, std::size_t limit_bytes)
@@ -29,6 +33,7 @@ Capture::Capture(Capture&& other) noexcept
       limit_(other.limit_),
       bytes_(std::move(other.bytes_)),
       total_(other.total_),
+      room_(std::exchange(other.room_, 0)),
       taken_(std::exchange(other.taken_, 0)) {
   other.bytes_.clear();
   other.total_ = 0;
@@ -39,11 +44,13 @@ Capture::~Capture() { budget_->give(taken_); }
 
 // What the string has reserved is counted, not what it holds: that is what memory is used.
 bool Capture::make_room(std::size_t size) {
-  if (size <= taken_) return true;
-  const std::size_t generous = std::max(size, std::min(limit_, taken_ * 2));
+  if (size <= room_) return true;
+  const std::size_t generous = std::max(size, std::min(limit_, std::max(kFreeBytes, room_ * 2)));
   for (const std::size_t wanted : {generous, size}) {
-    if (!budget_->take(wanted - taken_)) continue;
-    taken_ = wanted;
+    const std::size_t from_budget = wanted - std::min(wanted, kFreeBytes);
+    if (from_budget > taken_ && !budget_->take(from_budget - taken_)) continue;
+    taken_ = std::max(taken_, from_budget);
+    room_ = wanted;
     bytes_.reserve(wanted);
     return true;
   }
@@ -55,8 +62,12 @@ void Capture::add(std::string_view bytes) {
   const bool was_cut = is_cut();
   total_ += bytes.size();
   if (was_cut || bytes.empty()) return;
-  const std::string_view fitting = bytes.substr(0, limit_ - bytes_.size());
-  if (fitting.empty() || !make_room(bytes_.size() + fitting.size())) return;
+  std::string_view fitting = bytes.substr(0, limit_ - bytes_.size());
+  if (!make_room(bytes_.size() + fitting.size())) {
+    // What is free is used to its end.
+    fitting = fitting.substr(0, kFreeBytes - std::min(kFreeBytes, bytes_.size()));
+    if (!make_room(bytes_.size() + fitting.size())) return;
+  }
   bytes_.append(fitting);
 }
 
@@ -112,13 +123,20 @@ CapturedText captured_text(std::string_view bytes, bool is_cut, std::size_t limi
 }
 
 bool is_textual(std::string_view content_type) {
-  const std::string value = base::lower(content_type);
-  if (value.find("event-stream") != std::string::npos) return false;
   constexpr std::array<std::string_view, 4> kTypes = {"application/json", "application/xml",
                                                       "application/yaml",
                                                       "application/x-www-form-urlencoded"};
-  const std::string_view type = base::trim(std::string_view(value).substr(0, value.find(';')));
-  return type.starts_with("text/") || std::find(kTypes.begin(), kTypes.end(), type) != kTypes.end();
+  const std::string_view type = base::trim(content_type.substr(0, content_type.find(';')));
+  constexpr std::string_view kText = "text/";
+  const bool is_text = base::equals_ignoring_case(type.substr(0, kText.size()), kText) ||
+                       std::any_of(kTypes.begin(), kTypes.end(), [type](std::string_view known) {
+                         return base::equals_ignoring_case(known, type);
+                       });
+  if (!is_text) return false;
+  const auto is_same = [](char a, char b) { return base::equals_ignoring_case({&a, 1}, {&b, 1}); };
+  constexpr std::string_view kStream = "event-stream";
+  return std::search(content_type.begin(), content_type.end(), kStream.begin(), kStream.end(),
+                     is_same) == content_type.end();
 }
 
 }  // namespace leash::audit

@@ -10,22 +10,27 @@
 
 namespace leash::audit {
 
-// What all captures together may hold. Thread-safe.
+// What all captures together may hold; or those of one client, as a part of that. Thread-safe.
 class CaptureBudget {
  public:
-  explicit CaptureBudget(std::size_t bytes) : left_(static_cast<std::int64_t>(bytes)) {}
+  // `whole` outlives this one, and is asked besides.
+  explicit CaptureBudget(std::size_t bytes, CaptureBudget* whole = nullptr)
+      : left_(static_cast<std::int64_t>(bytes)), whole_(whole) {}
   // All of `bytes` or nothing.
   [[nodiscard]] bool take(std::size_t bytes);
   void give(std::size_t bytes);
 
  private:
   std::atomic<std::int64_t> left_;
+  CaptureBudget* whole_;
 };
 
 // Collects the raw bytes of one body up to a limit and gives them back to the budget when
 // destroyed.
 class Capture {
  public:
+  // Kept whatever the budget says, so that nobody can use it up and then act unseen.
+  static constexpr std::size_t kFreeBytes = 16 * 1024;
   Capture(CaptureBudget& budget, std::size_t limit_bytes);
   ~Capture();
   Capture(Capture&&) noexcept;
@@ -34,6 +39,7 @@ class Capture {
   void add(std::string_view bytes);
   [[nodiscard]] const std::string& bytes() const { return bytes_; }
   [[nodiscard]] std::uint64_t total_bytes() const { return total_; }
+  [[nodiscard]] std::size_t held_bytes() const { return bytes_.capacity(); }
   [[nodiscard]] bool is_cut() const { return total_ > bytes_.size(); }
 
  private:
@@ -43,7 +49,8 @@ class Capture {
   std::size_t limit_;
   std::string bytes_;
   std::uint64_t total_ = 0;
-  std::size_t taken_ = 0;  // from the budget
+  std::size_t room_ = 0;   // reserved
+  std::size_t taken_ = 0;  // of that, from the budget
 };
 
 // What the log shows of a decoded body: nothing for an empty one (but "" for one of which nothing

@@ -44,8 +44,14 @@ std::optional<Checkpoint> parse_checkpoint(std::string_view line) {
   if (!is_checkpoint(line)) return std::nullopt;
   // Quotes inside of strings are escaped, so this is the field and not the content of one.
   const std::size_t covered = line.find(kSignatureKey);
-  const auto whole = LineView::parse(line);
-  if (covered == std::string_view::npos || !whole) return std::nullopt;
+  const auto chained = split_line(line);
+  if (covered == std::string_view::npos || !chained) return std::nullopt;
+  // Nothing but the signature stands between what is signed and the number: one text has one
+  // reading.
+  const std::string number = "\", \"seq\": " + std::to_string(chained->seq);
+  std::string_view signature_text = chained->covered.substr(covered + kSignatureKey.size());
+  if (!signature_text.ends_with(number)) return std::nullopt;
+  signature_text.remove_suffix(number.size());
   // Only fields that the signature covers count.
   const std::string signed_object = std::string(line.substr(0, covered)) + "}";
   const auto view = LineView::parse(signed_object);
@@ -54,7 +60,7 @@ std::optional<Checkpoint> parse_checkpoint(std::string_view line) {
   const auto last = view->integer("last");
   const auto root = parse_chain_value(view->text("root").value_or(""));
   const auto key = view->text("key");
-  const auto signature = base64_decode(whole->text("sig").value_or(""));
+  const auto signature = base64_decode(signature_text);
   if (!first || !last || *first == 0 || *last < *first || !root || !key || !signature) {
     return std::nullopt;
   }

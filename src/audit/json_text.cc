@@ -3,6 +3,8 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <cstdint>
+#include <cstring>
 
 namespace leash::audit {
 namespace {
@@ -12,6 +14,50 @@ constexpr std::array<bool, 256> kPlain = [] {
   for (unsigned c = 0x20; c < 0x7f; ++c) plain[c] = c != '"' && c != '\\';
   return plain;
 }();
+
+constexpr std::size_t kBlock = 64;
+
+// Whether one of eight bytes may not be plain; false for eight that are. Bytes of a word are
+// compared all at once: the high bit of each says what was found there.
+bool has_special(const char* bytes) {
+  constexpr std::uint64_t kOnes = 0x0101010101010101;
+  constexpr std::uint64_t kHighs = 0x8080808080808080;
+  std::uint64_t word = 0;
+  std::memcpy(&word, bytes, sizeof word);
+  const auto has_zero = [](std::uint64_t w) { return (w - kOnes) & ~w; };
+  const std::uint64_t controls = (word - kOnes * 0x20) & ~word;
+  const std::uint64_t from_delete = word | (word + kOnes);
+  return ((controls | from_delete | has_zero(word ^ kOnes * '"') | has_zero(word ^ kOnes * '\\')) &
+          kHighs) != 0;
+}
+
+// The same of 64 bytes; written so that the compiler takes many at a time.
+bool has_special_in_block(const char* bytes) {
+  unsigned char found = 0;
+  for (std::size_t i = 0; i < kBlock; ++i) {
+    const auto c = static_cast<unsigned char>(bytes[i]);
+    const bool is_special = static_cast<unsigned char>(c - 0x20) > 0x7e - 0x20;
+    found = static_cast<unsigned char>(found | is_special | (c == '"') | (c == '\\'));
+  }
+  return found != 0;
+}
+
+// How many bytes at the start of `bytes` need no escape.
+std::size_t plain_length(std::string_view bytes) {
+  constexpr std::size_t kWord = sizeof(std::uint64_t);
+  const char* const begin = bytes.data();
+  std::size_t end = 0;
+  // Short pieces between two escapes, as JSON has them, are found without looking at a block.
+  while (end + kWord <= bytes.size() && !has_special(begin + end)) {
+    end += kWord;
+    if (end % kBlock != 0) continue;
+    while (end + kBlock <= bytes.size() && !has_special_in_block(begin + end)) end += kBlock;
+  }
+  const bool is_near_end = end + kWord > bytes.size();
+  if (is_near_end && end > 0 && !has_special(begin + bytes.size() - kWord)) return bytes.size();
+  while (end < bytes.size() && kPlain[static_cast<unsigned char>(bytes[end])]) ++end;
+  return end;
+}
 
 void append_escape(std::string& out, unsigned unit) {
   constexpr char kDigits[] = "0123456789abcdef";
@@ -101,13 +147,11 @@ std::size_t append_special(std::string& out, std::string_view bytes) {
 
 void append_string(std::string& out, std::string_view bytes) {
   out.push_back('"');
-  std::size_t i = 0;
-  while (i < bytes.size()) {
-    std::size_t end = i;
-    while (end < bytes.size() && kPlain[static_cast<unsigned char>(bytes[end])]) ++end;
-    out.append(bytes.substr(i, end - i));
-    i = end;
-    if (i < bytes.size()) i += append_special(out, bytes.substr(i));
+  while (!bytes.empty()) {
+    const std::size_t plain = plain_length(bytes);
+    out.append(bytes.substr(0, plain));
+    bytes.remove_prefix(plain);
+    if (!bytes.empty()) bytes.remove_prefix(append_special(out, bytes));
   }
   out.push_back('"');
 }
@@ -135,8 +179,8 @@ void append_number(std::string& out, std::int64_t value) {
   out.append(text.data(), std::to_chars(text.data(), text.data() + text.size(), value).ptr);
 }
 
-void append_key(std::string& out, std::string_view key) {
-  out.append(", \"").append(key).append("\": ");
+void append_named_key(std::string& out, std::string_view name) {
+  out.append(", \"").append(name).append("\": ");
 }
 
 }  // namespace leash::audit

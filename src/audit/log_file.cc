@@ -7,20 +7,18 @@
 #include <cerrno>
 
 #include "audit/rotated_log.h"
+#include "audit/rotated_name.h"
 #include "base/text.h"
 
 namespace leash::audit {
 namespace {
 
+// Of another process, read at once.
+constexpr std::uint64_t kMostNews = 64 * 1024 * 1024;
+
 base::Error io_error(std::string_view what, const std::string& path, int error) {
   return {base::Code::kIo, base::Fault::kProxy,
           std::string(what) + " " + path + ": " + base::errno_text(error)};
-}
-
-std::string directory_of(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
 }
 
 }  // namespace
@@ -36,6 +34,7 @@ base::Result<void> LogFile::ensure_open() {
         needs_newline_ = false;
         leftover_.reset();
       }
+      size_ = static_cast<std::uint64_t>(now.st_size);
       cut_leftover();
       return {};
     }
@@ -44,7 +43,11 @@ base::Result<void> LogFile::ensure_open() {
   return open_now();
 }
 
-void LogFile::close() { fd_.reset(); }
+void LogFile::close() {
+  fd_.reset();
+  known_ = 0;
+  known_inode_ = 0;
+}
 
 base::Result<void> LogFile::open_now() {
   // Without O_NONBLOCK the open of a FIFO would wait for its other end.
@@ -74,6 +77,7 @@ base::Result<void> LogFile::open_now() {
   fd_ = std::move(opened);
   device_ = status.st_dev;
   inode_ = status.st_ino;
+  size_ = static_cast<std::uint64_t>(status.st_size);
   needs_newline_ = false;
   leftover_.reset();
   if (auto looked = look_at_tail(); !looked) {
@@ -84,16 +88,21 @@ base::Result<void> LogFile::open_now() {
   return {};
 }
 
+base::Result<LogTail> LogFile::read_tail_of(std::uint64_t size) const {
+  const ReadAt read_at = [this](char* to, std::size_t wanted,
+                                std::uint64_t offset) -> std::int64_t {
+    const ssize_t got = ::pread(fd_.get(), to, wanted, static_cast<off_t>(offset));
+    return got < 0 ? -errno : got;
+  };
+  return read_tail(read_at, size);
+}
+
 base::Result<void> LogFile::look_at_tail() {
   struct stat status {};
   if (::fstat(fd_.get(), &status) != 0) {
     return tl::unexpected(io_error("cannot stat", path_, errno));
   }
-  const ReadAt read_at = [this](char* to, std::size_t size, std::uint64_t offset) -> std::int64_t {
-    const ssize_t got = ::pread(fd_.get(), to, size, static_cast<off_t>(offset));
-    return got < 0 ? -errno : got;
-  };
-  auto tail = read_tail(read_at, static_cast<std::uint64_t>(status.st_size));
+  auto tail = read_tail_of(static_cast<std::uint64_t>(status.st_size));
   if (!tail)
     return tl::unexpected(io_error("cannot read", path_ + ": " + tail.error().detail, EIO));
   if (tail->torn_bytes > 0) {
@@ -167,15 +176,15 @@ LogFile::Appended LogFile::append(std::string_view text, std::span<const std::si
       break;
     }
   }
-  // Where O_APPEND put it: the file may have been emptied since it was looked at.
-  const off_t position = written > 0 ? ::lseek(fd_.get(), 0, SEEK_CUR) : 0;
-  const std::uint64_t end = position > 0 ? static_cast<std::uint64_t>(position) : written;
-  last_begin_ = end - written;
+  last_written_ = written;
+  size_ += written;
   if (error == 0) {
     needs_newline_ = false;
     leftover_.reset();
     return {text.size(), 0};
   }
+  const std::uint64_t begin = last_begin();
+  const std::uint64_t end = begin + written;
   std::size_t whole = 0;
   for (const std::size_t line_end : line_ends) {
     if (line_end + extra <= written) whole = line_end;
@@ -186,7 +195,7 @@ LogFile::Appended LogFile::append(std::string_view text, std::span<const std::si
     leave(bytes.substr(whole + extra, written - whole - extra), end);
   } else if (written > 0 && extra == 0) {
     leave(bytes.substr(0, written), end);
-  } else if (written > 0 && !cut(last_begin_)) {
+  } else if (written > 0 && !cut(begin)) {
     // Behind a piece that is there already: this one makes two of them.
     needs_newline_ = written > 1;
     leftover_.reset();
@@ -196,10 +205,110 @@ LogFile::Appended LogFile::append(std::string_view text, std::span<const std::si
 
 int LogFile::sync() { return fs_.fdatasync(fd_.get()) == 0 ? 0 : errno; }
 
+// Where O_APPEND put what was written last: the file may have been emptied since it was looked at.
+std::uint64_t LogFile::last_begin() const {
+  const off_t position = last_written_ > 0 ? ::lseek(fd_.get(), 0, SEEK_CUR) : 0;
+  return position > 0 ? static_cast<std::uint64_t>(position) - last_written_ : 0;
+}
+
 bool LogFile::take_back() {
-  if (!cut(last_begin_)) return false;
+  if (!cut(last_begin())) return false;
   needs_newline_ = last_had_newline_;
   return true;
+}
+
+int LogFile::rotate(const std::string& to) {
+  struct stat status {};
+  if (::stat(path_.c_str(), &status) != 0) return errno;
+  if (status.st_dev != device_ || status.st_ino != inode_) return ESTALE;
+  // Looked at first, since not every file system has RENAME_NOREPLACE; nobody else makes such
+  // names.
+  const std::string packed = to + std::string(kPackedSuffix);
+  if (::lstat(to.c_str(), &status) == 0 || ::lstat(packed.c_str(), &status) == 0) return EEXIST;
+  if (::rename(path_.c_str(), to.c_str()) != 0) return errno;
+  close();
+  return 0;
+}
+
+void LogFile::mark_known() {
+  struct stat status {};
+  if (!fd_.is_open() || ::fstat(fd_.get(), &status) != 0) return;
+  known_ = static_cast<std::uint64_t>(status.st_size);
+  known_inode_ = inode_;
+}
+
+base::Result<void> LogFile::read_news(News& news) {
+  struct stat status {};
+  if (::fstat(fd_.get(), &status) != 0) {
+    return tl::unexpected(io_error("cannot stat", path_, errno));
+  }
+  const auto size = static_cast<std::uint64_t>(status.st_size);
+  known_inode_ = inode_;
+  if (size <= known_) return {};
+  if (size - known_ > kMostNews) {
+    auto tail = read_tail_of(size);
+    if (!tail) return tl::unexpected(tail.error());
+    news.tail = std::move(*tail);
+    known_ = size;
+    return {};
+  }
+  std::string text(size - known_, '\0');
+  std::size_t have = 0;
+  while (have < text.size()) {
+    const ssize_t got = ::pread(fd_.get(), text.data() + have, text.size() - have,
+                                static_cast<off_t>(known_ + have));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return tl::unexpected(io_error("cannot read", path_, errno));
+    if (got == 0) break;
+    have += static_cast<std::size_t>(got);
+  }
+  text.resize(have);
+  // Half a line is what its writer's death has left: cut off, as at a start.
+  const bool is_torn = !text.empty() && text.back() != '\n';
+  if (is_torn) {
+    const std::size_t whole = text.rfind('\n');
+    text.resize(whole == std::string::npos ? 0 : whole + 1);
+  }
+  known_ += text.size();
+  news.text += text;
+  if (!is_torn) return {};
+  if (auto looked = look_at_tail(); !looked) return looked;
+  mark_known();
+  return {};
+}
+
+LogFile::News LogFile::catch_up() {
+  News news;
+  const auto read_on = [this, &news] {
+    if (auto done = read_news(news); !done) news.error = done.error();
+    return !news.error;
+  };
+  struct stat status {};
+  if (fd_.is_open() && ::fstat(fd_.get(), &status) == 0 && inode_ == known_inode_) {
+    if (static_cast<std::uint64_t>(status.st_size) < known_) {
+      known_ = 0;  // emptied by copytruncate
+      news.is_emptied = true;
+    }
+    if (!read_on()) return news;
+  }
+  if (auto opened = ensure_open(); !opened) {
+    news.error = opened.error();
+    return news;
+  }
+  // Moved by the other one or by logrotate, behind what was read just now; or twice; or opened anew
+  // after an error.
+  news.is_moved = known_inode_ != inode_;
+  if (news.is_moved) known_ = 0;
+  (void)read_on();
+  return news;
+}
+
+base::Result<LogTail> LogFile::look() const {
+  struct stat status {};
+  if (!fd_.is_open() || ::fstat(fd_.get(), &status) != 0) {
+    return tl::unexpected(io_error("cannot stat", path_, errno));
+  }
+  return read_tail_of(static_cast<std::uint64_t>(status.st_size));
 }
 
 int LogFile::probe() {
@@ -213,7 +322,7 @@ int LogFile::probe() {
 }
 
 void LogFile::sync_directory() const {
-  const base::Fd directory(::open(directory_of(path_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const base::Fd directory(::open(folder_of(path_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!directory.is_open() || ::fsync(directory.get()) != 0) {
     spdlog::warn("audit log {}: its directory cannot be synced: {}", path_,
                  base::errno_text(errno));

@@ -45,6 +45,31 @@ class LogFile {
   [[nodiscard]] int sync();
   // Takes the last append out of the file again. False where the file system does not let go of it.
   [[nodiscard]] bool take_back();
+  // What another process has written since this one last called it, where two write in turns (see
+  // LogTurn); whole lines, in order, some of which may be known already where the file was opened
+  // anew. Where it is another file there may be more that was not found (it was moved twice), where
+  // it was emptied there is. Repairs what that process left unfinished, and opens the file that the
+  // path names now.
+  struct News {
+    std::string text;
+    bool is_moved = false;
+    bool is_emptied = false;
+    std::optional<LogTail> tail;  // instead of too much text
+    // There is more than this: what kept it from being read, or the path from being opened. As
+    // those of ensure_open.
+    std::optional<base::Error> error;
+  };
+  [[nodiscard]] News catch_up();
+  // How the file stands now.
+  [[nodiscard]] base::Result<LogTail> look() const;
+  // Everything up to here is known.
+  void mark_known();
+  // Gives the file another name, in the same folder; the next ensure_open makes a new one. 0 or
+  // errno: EEXIST where there is something under that name or its packed one, ESTALE where the path
+  // leads elsewhere.
+  [[nodiscard]] int rotate(const std::string& to);
+  // Bytes in the file, as far as they were seen.
+  [[nodiscard]] std::uint64_t size() const { return size_; }
   // Whether there seems to be room for a line again; writes nothing. 0 or errno.
   [[nodiscard]] int probe();
 
@@ -55,9 +80,12 @@ class LogFile {
  private:
   base::Result<void> open_now();
   base::Result<void> look_at_tail();
+  [[nodiscard]] std::uint64_t last_begin() const;
   bool cut(std::uint64_t end);
   void cut_leftover();
   void leave(std::string_view piece, std::uint64_t end);
+  base::Result<void> read_news(News& news);
+  [[nodiscard]] base::Result<LogTail> read_tail_of(std::uint64_t size) const;
   void sync_directory() const;
 
   std::string path_;
@@ -74,8 +102,11 @@ class LogFile {
     std::uint64_t end = 0;
   };
   std::optional<Leftover> leftover_;  // that piece, where it is ours and could not be cut off
-  std::uint64_t last_begin_ = 0;      // the last append
+  std::size_t last_written_ = 0;      // by the last append
+  std::uint64_t size_ = 0;
   bool last_had_newline_ = false;
+  std::uint64_t known_ = 0;        // bytes that need no catch_up, of this file
+  std::uint64_t known_inode_ = 0;  // 0: that file is closed; its number may be another's by now
 };
 
 }  // namespace leash::audit

@@ -13,7 +13,7 @@
 namespace leash::audit {
 namespace {
 
-constexpr std::size_t kReadBytes = 1024 * 1024;
+constexpr std::size_t kReadBytes = 128 * 1024;  // stays in the cache until it is hashed
 
 class FileSource : public ByteSource {
  public:
@@ -22,16 +22,22 @@ class FileSource : public ByteSource {
   base::Result<std::size_t> read(char* to, std::size_t size) override {
     for (;;) {
       const ssize_t count = ::read(fd_.get(), to, size);
-      if (count >= 0) return static_cast<std::size_t>(count);
+      if (count >= 0) {
+        bytes_ += static_cast<std::uint64_t>(count);
+        return static_cast<std::size_t>(count);
+      }
       if (errno == EINTR) continue;
       return base::fail(base::Code::kIo, base::Fault::kProxy,
                         "cannot read " + path_ + ": " + base::errno_text(errno));
     }
   }
 
+  [[nodiscard]] const std::uint64_t* count() const { return &bytes_; }
+
  private:
   base::Fd fd_;
   std::string path_;
+  std::uint64_t bytes_ = 0;
 };
 
 }  // namespace
@@ -42,7 +48,11 @@ base::Result<LogReader> LogReader::open(const std::string& path) {
     return base::fail(base::Code::kIo, base::Fault::kProxy,
                       "cannot open " + path + ": " + base::errno_text(errno));
   }
-  return LogReader(unpack(std::make_unique<FileSource>(std::move(fd), path)));
+  auto file = std::make_unique<FileSource>(std::move(fd), path);
+  const std::uint64_t* count = file->count();
+  LogReader reader(unpack(std::move(file)));
+  reader.count_ = count;
+  return reader;
 }
 
 LogReader::LogReader(std::unique_ptr<ByteSource> source, std::size_t max_line_bytes)

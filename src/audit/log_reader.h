@@ -43,10 +43,14 @@ class LogReader {
   // after one.
   [[nodiscard]] base::Result<std::optional<LogLine>> next();
 
+  // How much of the file has been read, as it is packed; 0 where no file was opened here.
+  [[nodiscard]] std::uint64_t file_bytes() const { return count_ == nullptr ? 0 : *count_; }
+
  private:
   base::Result<void> fill();
 
   std::unique_ptr<ByteSource> source_;
+  const std::uint64_t* count_ = nullptr;  // within source_
   std::size_t max_line_bytes_;
   std::string buffer_;
   std::size_t begin_ = 0;     // of the line to come

@@ -4,7 +4,10 @@
 #include <rapidjson/prettywriter.h>
 #include <rapidjson/stringbuffer.h>
 
+#include <algorithm>
+
 #include "audit/chain.h"
+#include "audit/checkpoint_key.h"
 #include "audit/json_text.h"
 #include "audit/line_view.h"
 #include "audit/log_reader.h"
@@ -16,8 +19,10 @@ namespace leash::audit {
 namespace {
 
 constexpr std::string_view kFormat = "leash audit proof v1";
-constexpr std::size_t kMaxDocument = 256 * 1024 * 1024;
 constexpr std::size_t kMaxPath = 64;  // a tree of 2^64 leaves
+constexpr std::size_t kMaxKeys = 64;
+// A log that is never signed must not fill the memory.
+constexpr std::size_t kMaxLeaves = 2 * 1024 * 1024;
 
 struct ProvenLine {
   std::string line;
@@ -35,11 +40,10 @@ class Prover {
   void add(std::string_view line) {
     const auto chained = split_line(line);
     if (!chained) return;
-    if (!leaves_.empty() && chained->seq != first_ + leaves_.size()) {
-      // A gap: what stands before it cannot be proven with a checkpoint behind it.
-      unsigned_lines += waiting_.size();
-      waiting_.clear();
-      leaves_.clear();
+    // A gap: what stands before it cannot be proven with a checkpoint behind it.
+    if (!leaves_.empty() &&
+        (chained->seq != first_ + leaves_.size() || leaves_.size() == kMaxLeaves)) {
+      give_up_waiting();
     }
     if (is_checkpoint(line)) {
       use_checkpoint(line);
@@ -50,7 +54,7 @@ class Prover {
         if (chained->seq == previous_seq_ + 1) {
           waiting_.push_back({std::string(line), previous_, chained->seq, 0, {}});
         } else {
-          ++unsigned_lines;
+          ++unprovable_lines;
         }
       }
       leaves_.push_back(chained->chain);
@@ -59,13 +63,20 @@ class Prover {
     previous_seq_ = chained->seq;
   }
 
-  void end() { unsigned_lines += waiting_.size(); }
+  [[nodiscard]] std::size_t unsigned_lines() const { return waiting_.size(); }
 
   std::vector<ProvenLine> lines;
   std::vector<std::string> checkpoints;
-  std::uint64_t unsigned_lines = 0;
+  std::uint64_t unprovable_lines = 0;
+  std::uint64_t passed_over_lines = 0;  // the next checkpoint begins behind them
 
  private:
+  void give_up_waiting() {
+    unprovable_lines += waiting_.size();
+    waiting_.clear();
+    leaves_.clear();
+  }
+
   [[nodiscard]] bool is_wanted(std::string_view line) const {
     if (line.find(needle_) == std::string_view::npos) return false;
     const auto view = LineView::parse(line);
@@ -81,7 +92,7 @@ class Prover {
       bool is_used = false;
       for (ProvenLine& proven : waiting_) {
         if (proven.seq < checkpoint->first) {
-          ++unsigned_lines;
+          ++passed_over_lines;
           continue;
         }
         proven.checkpoint = checkpoints.size();
@@ -90,11 +101,9 @@ class Prover {
         is_used = true;
       }
       if (is_used) checkpoints.emplace_back(line);
-    } else {
-      unsigned_lines += waiting_.size();
+      waiting_.clear();
     }
-    waiting_.clear();
-    leaves_.clear();
+    give_up_waiting();
   }
 
   std::string id_;
@@ -106,7 +115,8 @@ class Prover {
   std::vector<ProvenLine> waiting_;  // for a checkpoint
 };
 
-std::string write_document(std::string_view id, const Prover& prover) {
+std::string write_document(std::string_view id, const Prover& prover,
+                           const std::vector<std::string>& keys) {
   rapidjson::StringBuffer buffer;
   rapidjson::PrettyWriter<rapidjson::StringBuffer, rapidjson::UTF8<>, rapidjson::ASCII<>> out(
       buffer);
@@ -119,6 +129,10 @@ std::string write_document(std::string_view id, const Prover& prover) {
   text(kFormat);
   text("id");
   text(id);
+  text("keys");
+  out.StartArray();
+  for (const std::string& pem : keys) text(pem);
+  out.EndArray();
   text("checkpoints");
   out.StartArray();
   for (const std::string& line : prover.checkpoints) text(line);
@@ -200,11 +214,25 @@ base::Result<std::vector<tls::Digest>> read_path(const rapidjson::Value& item) {
   return out;
 }
 
+base::Result<std::vector<tls::PublicKey>> read_own_keys(const rapidjson::Value& document) {
+  const rapidjson::Value* list = array_of(document, "keys");
+  if (list == nullptr || list->Size() > kMaxKeys) return not_a_proof("it has no list of keys");
+  std::vector<tls::PublicKey> out;
+  for (const auto& item : list->GetArray()) {
+    if (!item.IsString()) return not_a_proof("a key is not a text");
+    auto key = tls::PublicKey::parse({item.GetString(), item.GetStringLength()});
+    if (!key) return not_a_proof("a key cannot be read");
+    out.push_back(std::move(*key));
+  }
+  return out;
+}
+
 // Checks the line `item` and adds it to `proven`.
 base::Result<void> check_line(const rapidjson::Value& item,
                               const std::vector<Checkpoint>& checkpoints, Proven& proven) {
   const std::size_t number = proven.lines.size();
-  if (!item.IsObject()) return not_a_proof("a line is not an object");
+  if (!item.IsObject() || item.MemberCount() != 4)
+    return not_a_proof("a line is not such an object");
   const std::string_view line = text_of(item, "line");
   const auto previous = parse_chain_value(text_of(item, "previous"));
   const auto index = item.FindMember("checkpoint");
@@ -216,7 +244,8 @@ base::Result<void> check_line(const rapidjson::Value& item,
 
   const auto chained = split_line(line);
   const auto view = LineView::parse(line);
-  if (!chained || !view) return not_proven(number, "not a line of a log");
+  const bool is_ascii = std::all_of(line.begin(), line.end(), [](char c) { return c >= 0; });
+  if (!chained || !view || !is_ascii) return not_proven(number, "not a line of a log");
   if (view->text("id") != proven.id) return not_proven(number, "it has another id");
   if (next_chain(*previous, chained->covered) != chained->chain) {
     return not_proven(number, "its chain value is not that of its bytes");
@@ -239,7 +268,8 @@ base::Result<void> check_line(const rapidjson::Value& item,
 
 }  // namespace
 
-base::Result<ProofMade> prove(const std::vector<std::string>& paths, std::string_view id) {
+base::Result<std::string> prove(const std::vector<std::string>& paths, std::string_view id,
+                                const std::vector<tls::PublicKey>& keys) {
   // A log holds ids of our own making: ASCII, and what is not would not survive the document.
   if (id.empty() || !base::is_utf8(id)) return not_a_proof("not an id");
   Prover prover(id);
@@ -248,40 +278,79 @@ base::Result<ProofMade> prove(const std::vector<std::string>& paths, std::string
     if (!reader) return tl::unexpected(reader.error());
     for (;;) {
       auto line = reader->next();
-      if (!line) return tl::unexpected(line.error());
+      if (!line)
+        return base::fail(line.error().code, line.error().fault, path + ": " + line.error().text());
       if (!*line) break;
       if ((*line)->is_ended) prover.add((*line)->text);
     }
   }
-  prover.end();
-  if (prover.lines.empty()) {
-    return not_a_proof(prover.unsigned_lines > 0 ? "no checkpoint covers its lines (yet)"
-                                                 : "there is no line with this id");
+  if (prover.unprovable_lines > 0) {
+    return not_a_proof("lines before or between those of " + std::string(id) +
+                       " are not in these files: name the older files too, the oldest first");
   }
-  return ProofMade{write_document(id, prover), prover.lines.size(), prover.unsigned_lines};
+  if (prover.passed_over_lines > 0) {
+    return not_a_proof(
+        "lines of " + std::string(id) +
+        " are in no checkpoint's tree: leash was killed before it wrote one, and its "
+        "log was moved. The chain vouches for them (verify), a proof cannot");
+  }
+  if (prover.unsigned_lines() > 0) {
+    return not_a_proof(std::to_string(prover.unsigned_lines()) + " of " +
+                       std::to_string(prover.unsigned_lines() + prover.lines.size()) +
+                       " lines of " + std::string(id) +
+                       " have no checkpoint behind them yet; leash writes one within seconds");
+  }
+  if (prover.lines.empty()) return not_a_proof("there is no line with the id " + std::string(id));
+  std::vector<std::string> pems;
+  for (const tls::PublicKey& key : keys) {
+    const bool is_used = std::any_of(prover.checkpoints.begin(), prover.checkpoints.end(),
+                                     [&key](const std::string& line) {
+                                       const auto checkpoint = parse_checkpoint(line);
+                                       return checkpoint && checkpoint->key == key.id();
+                                     });
+    if (is_used) pems.push_back(key.pem());
+  }
+  std::string document = write_document(id, prover, pems);
+  if (auto checked = check_proof(document, check_with(keys)); !checked) {
+    return tl::unexpected(checked.error());
+  }
+  return document;
 }
 
 base::Result<Proven> check_proof(std::string_view json, const CheckSignature& check) {
-  if (json.size() > kMaxDocument) return not_a_proof("the document is too large");
+  if (json.size() > kMaxProofBytes) return not_a_proof("the document is too large");
   rapidjson::Document document;
   constexpr unsigned kFlags =
       rapidjson::kParseIterativeFlag | rapidjson::kParseValidateEncodingFlag;
   document.Parse<kFlags>(json.data(), json.size());
   if (document.HasParseError() || !document.IsObject()) return not_a_proof("not a JSON object");
   if (text_of(document, "format") != kFormat) return not_a_proof("another format");
+  if (document.MemberCount() != 5) return not_a_proof("it has other members than it should");
+  CheckSignature with_own_keys;
+  if (!check) {
+    auto keys = read_own_keys(document);
+    if (!keys) return tl::unexpected(keys.error());
+    with_own_keys = check_with(std::move(*keys));
+  }
   Proven proven;
   proven.id = text_of(document, "id");
   const rapidjson::Value* lines = array_of(document, "lines");
-  if (proven.id.empty() || lines == nullptr || lines->Empty())
+  if (array_of(document, "keys") == nullptr) return not_a_proof("it has no list of keys");
+  if (proven.id.empty() || lines == nullptr || lines->Empty()) {
     return not_a_proof("it has no lines");
-  const auto checkpoints = read_checkpoints(document, check);
+  }
+  const auto checkpoints = read_checkpoints(document, check ? check : with_own_keys);
   if (!checkpoints) return tl::unexpected(checkpoints.error());
   for (const auto& item : lines->GetArray()) {
     if (auto checked = check_line(item, *checkpoints, proven); !checked) {
       return tl::unexpected(checked.error());
     }
   }
-  for (const Checkpoint& checkpoint : *checkpoints) proven.keys.push_back(checkpoint.key);
+  for (const Checkpoint& checkpoint : *checkpoints) {
+    if (std::find(proven.keys.begin(), proven.keys.end(), checkpoint.key) == proven.keys.end()) {
+      proven.keys.push_back(checkpoint.key);
+    }
+  }
   return proven;
 }
 

@@ -22,32 +22,37 @@ bool has_peer(Event event) {
   }
 }
 
-void append_text(std::string& out, std::string_view key, std::string_view value) {
+// A body may have a megabyte: value_or() would copy it.
+template <class T>
+std::string_view view_of(const std::optional<T>& text) {
+  return text ? std::string_view(*text) : std::string_view();
+}
+
+void append_text(std::string& out, const Key& key, std::string_view value) {
   if (value.empty()) return;
   append_key(out, key);
   append_string(out, value);
 }
 
-void append_true(std::string& out, std::string_view key, bool value) {
+void append_true(std::string& out, const Key& key, bool value) {
   if (!value) return;
   append_key(out, key);
   out.append("true");
 }
 
 // An empty list is written: it says that there were none.
-void append_headers(std::string& out, std::string_view key,
-                    const std::optional<HeaderList>& headers) {
+void append_headers(std::string& out, const Key& key, const std::optional<Text>& headers) {
   if (!headers) return;
   append_key(out, key);
+  out.append(headers->view());
+}
+
+void append_list(std::string& out, std::string_view key, const std::vector<std::string>& values) {
+  append_named_key(out, key);
   out.push_back('[');
-  bool is_first = true;
-  for (const auto& [name, value] : *headers) {
-    out.append(is_first ? "[" : ", [");
-    append_string(out, name);
-    out.append(", ");
+  for (const std::string& value : values) {
+    if (&value != &values.front()) out.append(", ");
     append_string(out, value);
-    out.push_back(']');
-    is_first = false;
   }
   out.push_back(']');
 }
@@ -67,8 +72,8 @@ void append_original(std::string& out, const Record& record) {
   if (record.would_block) append_text(out, "audit", "would_block_in_enforce");
   append_headers(out, "req_headers", record.req_headers);
   append_headers(out, "res_headers", record.res_headers);
-  append_text(out, "req_body", record.req_body.value_or(""));
-  append_text(out, "res_body", record.res_body.value_or(""));
+  append_text(out, "req_body", view_of(record.req_body));
+  append_text(out, "res_body", view_of(record.res_body));
   append_true(out, "req_truncated", record.req_truncated);
   append_true(out, "res_truncated", record.res_truncated);
 }
@@ -98,21 +103,14 @@ void append_ours(std::string& out, const Record& record) {
     append_number(out, *record.bytes_down);
   }
   for (const auto& [key, value] : record.extra) {
-    append_key(out, key);
+    append_named_key(out, key);
     append_string(out, value);
   }
   for (const auto& [key, value] : record.extra_numbers) {
-    append_key(out, key);
+    append_named_key(out, key);
     append_number(out, value);
   }
-}
-
-std::size_t size_of(const std::optional<HeaderList>& headers) {
-  std::size_t size = 0;
-  if (headers) {
-    for (const auto& [name, value] : *headers) size += name.size() + value.size() + 10;
-  }
-  return size;
+  for (const auto& [key, values] : record.extra_lists) append_list(out, key, values);
 }
 
 }  // namespace
@@ -131,6 +129,8 @@ std::string_view word(Event event) {
       return "error";
     case Event::kTunnelClosed:
       return "tunnel_closed";
+    case Event::kWebsocketMessage:
+      return "websocket_message";
     case Event::kWebsocketClosed:
       return "websocket_closed";
     case Event::kModeChange:
@@ -149,22 +149,6 @@ std::string_view word(Event event) {
   return "error";
 }
 
-HeaderList fold_headers(const std::vector<std::pair<std::string_view, std::string_view>>& fields) {
-  // Heads have at most 128 fields or so: a scan beats a map.
-  HeaderList out;
-  for (const auto& [name, value] : fields) {
-    bool is_known = false;
-    for (auto& [known, joined] : out) {
-      if (!base::equals_ignoring_case(known, name)) continue;
-      joined.append(", ").append(value);
-      is_known = true;
-      break;
-    }
-    if (!is_known) out.emplace_back(name, value);
-  }
-  return out;
-}
-
 double unix_seconds(std::chrono::system_clock::time_point time) {
   // Nanoseconds since 1970 have more digits than a double: the whole seconds go apart.
   const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
@@ -174,10 +158,16 @@ double unix_seconds(std::chrono::system_clock::time_point time) {
 
 std::string render(const Record& record) {
   std::string out;
+  render(record, out);
+  return out;
+}
+
+void render(const Record& record, std::string& out) {
   // Room for the usual fields and for what the writer puts at the end, so that a line is moved, not
   // copied, on its way.
-  out.reserve(768 + record.url.size() + size_of(record.req_headers) + size_of(record.res_headers) +
-              record.req_body.value_or("").size() + record.res_body.value_or("").size());
+  out.reserve(out.size() + 768 + record.url.size() + view_of(record.req_headers).size() +
+              view_of(record.res_headers).size() + view_of(record.req_body).size() +
+              view_of(record.res_body).size());
   const auto time = record.time == std::chrono::system_clock::time_point{}
                         ? std::chrono::system_clock::now()
                         : record.time;
@@ -199,7 +189,6 @@ std::string render(const Record& record) {
   }
   append_original(out, record);
   append_ours(out, record);
-  return out;
 }
 
 }  // namespace leash::audit

@@ -18,6 +18,7 @@ enum class Event {
   kBlocked,
   kError,
   kTunnelClosed,  // the outcome of a tunnel
+  kWebsocketMessage,
   kWebsocketClosed,
   kModeChange,
   kPolicyChange,
@@ -28,7 +29,29 @@ enum class Event {
 };
 [[nodiscard]] std::string_view word(Event event);  // "connect_allowed", ...
 
-using HeaderList = std::vector<std::pair<std::string, std::string>>;
+// A text of a record: its own, or one that stays elsewhere until the record has been rendered.
+class Text {
+ public:
+  Text() = default;
+  // NOLINTBEGIN(google-explicit-constructor): a string is a text.
+  Text(std::string own) : own_(std::move(own)) {}
+  Text(const char* own) : own_(own) {}
+  // NOLINTEND(google-explicit-constructor)
+  [[nodiscard]] static Text borrowed(std::string_view text) {
+    Text out;
+    out.borrowed_ = text;
+    return out;
+  }
+
+  [[nodiscard]] std::string_view view() const { return borrowed_ ? *borrowed_ : own_; }
+  // NOLINTNEXTLINE(google-explicit-constructor)
+  operator std::string_view() const { return view(); }
+  [[nodiscard]] std::size_t size() const { return view().size(); }
+
+ private:
+  std::string own_;
+  std::optional<std::string_view> borrowed_;
+};
 
 // A field that is at its default is left out of the line, the five leading ones (ts, event, client,
 // host, port) apart. kModeChange, kPolicyChange, kPolicyError, kStart, kStop have no client, host
@@ -36,36 +59,36 @@ using HeaderList = std::vector<std::pair<std::string, std::string>>;
 struct Record {
   Event event = Event::kError;
   std::chrono::system_clock::time_point time{};  // default: when the line is rendered
-  std::optional<std::string> client;             // address; JSON null where absent
-  std::string host;
+  std::optional<Text> client;                    // address; JSON null where absent
+  Text host;
   std::uint16_t port = 0;
 
   // the original's, in this order
-  std::string method;
-  std::string url;
+  Text method;
+  Text url;
   std::string reason;
   int status = 0;
   std::uint64_t bytes = 0;
-  bool would_block = false;  // "audit": "would_block_in_enforce"
-  std::optional<HeaderList> req_headers;
-  std::optional<HeaderList> res_headers;
+  bool would_block = false;         // "audit": "would_block_in_enforce"
+  std::optional<Text> req_headers;  // JSON already; see header_json.h
+  std::optional<Text> res_headers;
   std::optional<std::string> req_body;  // already text; see capture.h
   std::optional<std::string> res_body;
   bool req_truncated = false;
   bool res_truncated = false;
 
   // ours, after them
-  std::string id;      // ties the lines of one request
-  std::string tunnel;  // the id of the tunnel that carried it
-  std::string agent;
-  std::string sni;
-  std::string addr;         // "93.184.216.34:443", the one dialled
-  std::string alpn;         // of the origin leg
-  std::string origin_cert;  // SHA-256
-  std::string names;        // "mismatch: ..." where audit mode let it pass
-  std::string rule;
-  std::string note;  // the operator's reason for the rule
-  std::string tls;   // "splice"
+  Text id;      // ties the lines of one request
+  Text tunnel;  // the id of the tunnel that carried it
+  Text agent;
+  Text sni;
+  std::string addr;  // "93.184.216.34:443", the one dialled
+  std::string alpn;  // of the origin leg
+  Text origin_cert;  // SHA-256
+  Text names;        // "mismatch: ..." where audit mode let it pass
+  Text rule;
+  Text note;        // the operator's reason for the rule
+  std::string tls;  // "splice"
   std::optional<double> ms;
   std::optional<std::uint64_t> bytes_up;
   std::optional<std::uint64_t> bytes_down;
@@ -73,12 +96,8 @@ struct Record {
   // file, line, ...; start: version, ...).
   std::vector<std::pair<std::string, std::string>> extra;
   std::vector<std::pair<std::string, std::int64_t>> extra_numbers;
+  std::vector<std::pair<std::string, std::vector<std::string>>> extra_lists;
 };
-
-// Header lines folded as the original does: one pair per distinct name, first spelling and place,
-// values joined with ", ".
-[[nodiscard]] HeaderList fold_headers(
-    const std::vector<std::pair<std::string_view, std::string_view>>& fields);
 
 // Redacts what is secret in headers and in the query of URLs. Keyed, so equal secrets can be
 // correlated but not recovered.
@@ -86,7 +105,9 @@ class Redactor {
  public:
   enum class Secrets { kRedact, kKeep };
   Redactor(Secrets secrets, std::string key);
-  void headers(HeaderList& headers) const;
+  // What to write for the value of this header; nullopt: the value itself.
+  [[nodiscard]] std::optional<std::string> header(std::string_view name,
+                                                  std::string_view value) const;
   [[nodiscard]] std::string url(std::string_view url) const;
 
  private:
@@ -98,7 +119,8 @@ class Redactor {
 [[nodiscard]] double unix_seconds(std::chrono::system_clock::time_point time);
 
 // The line without its closing brace, seq, chain and end of line: `{"ts": ..., "event": ...`.
-// ASCII; undecodable bytes as \udcXX.
+// ASCII; undecodable bytes as \udcXX. Appended to `out`.
+void render(const Record& record, std::string& out);
 [[nodiscard]] std::string render(const Record& record);
 
 }  // namespace leash::audit

@@ -9,10 +9,13 @@
 namespace leash::audit {
 namespace {
 
-constexpr std::array<std::string_view, 11> kSecretHeaders = {
-    "authorization",       "cookie",  "set-cookie",     "proxy-authorization", "x-api-key",
-    "x-auth-token",        "api-key", "x-goog-api-key", "private-token",       "x-vault-token",
-    "x-amz-security-token"};
+constexpr std::array<std::string_view, 18> kSecretHeaders = {
+    "authorization", "cookie",          "set-cookie",
+    "x-api-key",     "x-auth-token",    "proxy-authorization",
+    "api-key",       "x-goog-api-key",  "private-token",
+    "x-vault-token", "apikey",          "x-amz-security-token",
+    "dd-api-key",    "x-auth-key",      "x-access-token",
+    "x-csrf-token",  "x-functions-key", "ocp-apim-subscription-key"};
 // Their values are URLs, which may carry secrets in turn.
 constexpr std::array<std::string_view, 3> kUrlHeaders = {"referer", "location", "content-location"};
 
@@ -60,6 +63,13 @@ std::string plain_name(std::string_view text) {
 }
 
 template <std::size_t N>
+bool contains_ignoring_case(const std::array<std::string_view, N>& list, std::string_view word) {
+  return std::any_of(list.begin(), list.end(), [word](std::string_view known) {
+    return base::equals_ignoring_case(known, word);
+  });
+}
+
+template <std::size_t N>
 bool contains(const std::array<std::string_view, N>& list, std::string_view word) {
   return std::find(list.begin(), list.end(), word) != list.end();
 }
@@ -96,6 +106,11 @@ void append_parameters(std::string& out, std::string_view text, std::string_view
   }
 }
 
+// How many bytes come before the next '?' or '#'. (find_first_of() asks about each byte apart.)
+std::size_t before_query(std::string_view url) {
+  return std::min({url.find('?'), url.find('#'), url.size()});
+}
+
 // Scheme, authority and path; a password before '@' is a secret too (RFC 3986 s. 3.2.1).
 void append_before_query(std::string& out, std::string_view text, std::string_view key) {
   const std::size_t scheme = text.find("://");
@@ -113,34 +128,78 @@ void append_before_query(std::string& out, std::string_view text, std::string_vi
   out.append(text);
 }
 
+// A label that announces a secret: "openai-insecure-api-key", "bearer", "access_token".
+bool announces_secret(std::string_view label) {
+  return is_secret_parameter(label) || plain_name(label).find("bearer") != std::string::npos;
+}
+
+// No subprotocol of the IANA registry looks like that: a JWT, or a long run of letters and digits.
+bool looks_like_token(std::string_view item) {
+  if (item.starts_with("eyJ") && item.find('.') != std::string_view::npos) return true;
+  constexpr std::size_t kShortestToken = 32;
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
+  return item.size() >= kShortestToken && item.find('.') == std::string_view::npos &&
+         std::any_of(item.begin(), item.end(), is_digit) &&
+         std::any_of(item.begin(), item.end(), is_letter);
+}
+
+// One subprotocol, with what follows the first label that announces a secret hidden.
+std::string without_secret(std::string_view item, std::string_view key) {
+  std::size_t begin = 0;
+  for (auto dot = item.find('.'); dot != std::string_view::npos; dot = item.find('.', begin)) {
+    const bool is_announced = announces_secret(item.substr(begin, dot - begin));
+    begin = dot + 1;
+    if (is_announced && begin < item.size()) {
+      return std::string(item.substr(0, begin)) + mark(key, item.substr(begin));
+    }
+  }
+  return looks_like_token(item) ? mark(key, item) : std::string(item);
+}
+
+// Sec-WebSocket-Protocol (RFC 6455 s. 11.3.4): browsers can set no other field of a handshake, so
+// tokens travel in it, as "openai-insecure-api-key.KEY", as "bearer, TOKEN" or bare.
+std::string subprotocols(std::string_view list, std::string_view key) {
+  std::string out;
+  bool is_announced = false;
+  while (!list.empty()) {
+    const std::size_t end = std::min(list.find(','), list.size());
+    const std::string_view item = base::trim(list.substr(0, end));
+    if (!out.empty()) out.append(", ");
+    out.append(is_announced && !item.empty() ? mark(key, item) : without_secret(item, key));
+    // One with a dot holds its secret itself.
+    is_announced = item.find('.') == std::string_view::npos && announces_secret(item);
+    list.remove_prefix(std::min(end + 1, list.size()));
+  }
+  return out;
+}
+
 }  // namespace
 
 Redactor::Redactor(Secrets secrets, std::string key) : secrets_(secrets), key_(std::move(key)) {}
 
-void Redactor::headers(HeaderList& headers) const {
-  if (secrets_ == Secrets::kKeep) return;
-  for (auto& [name, value] : headers) {
-    const std::string lower = base::lower(name);
-    if (contains(kSecretHeaders, lower)) {
-      if (!value.empty()) value = mark(key_, value);
-    } else if (contains(kUrlHeaders, lower)) {
-      value = url(value);
-    }
+std::optional<std::string> Redactor::header(std::string_view name, std::string_view value) const {
+  if (secrets_ == Secrets::kKeep) return std::nullopt;
+  if (contains_ignoring_case(kSecretHeaders, name)) {
+    if (value.empty()) return std::nullopt;
+    return mark(key_, value);
   }
+  if (contains_ignoring_case(kUrlHeaders, name)) return url(value);
+  if (base::equals_ignoring_case(name, "sec-websocket-protocol")) return subprotocols(value, key_);
+  return std::nullopt;
 }
 
 std::string Redactor::url(std::string_view url) const {
   if (secrets_ == Secrets::kKeep) return std::string(url);
   std::string out;
   out.reserve(url.size() + 32);
-  const std::size_t end = std::min(url.find_first_of("?#"), url.size());
+  std::size_t end = before_query(url);
   append_before_query(out, url.substr(0, end), key_);
-  while (!url.empty()) {
-    url.remove_prefix(std::min(url.find_first_of("?#"), url.size()));
-    if (url.empty()) break;
-    out.push_back(url[0]);
-    url.remove_prefix(1);
-    append_parameters(out, url.substr(0, url.find_first_of("?#")), key_);
+  while (end < url.size()) {
+    out.push_back(url[end]);
+    url.remove_prefix(end + 1);
+    end = before_query(url);
+    append_parameters(out, url.substr(0, end), key_);
   }
   return out;
 }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "audit/log_reader.h"
+#include "audit/rotated_name.h"
 
 namespace leash::audit {
 namespace {
@@ -19,10 +20,12 @@ struct Candidate {
   std::string path;
 };
 
-std::vector<Candidate> candidates_for(const fs::path& path) {
+// Those that somebody else has moved: only their time tells which is the newest.
+std::vector<Candidate> moved_by_others(const fs::path& path) {
   std::vector<Candidate> out;
   const std::string name = path.filename().string();
-  const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
+  const std::string folder = folder_of(path.string());
+  const std::vector<RotatedName> ours = rotated_files(path.string());
   std::error_code error;
   for (fs::directory_iterator entry(folder, error), end; !error && entry != end;
        entry.increment(error)) {
@@ -31,6 +34,10 @@ std::vector<Candidate> candidates_for(const fs::path& path) {
     const char next = other[name.size()];
     std::error_code ignored;
     if ((next != '.' && next != '-') || !entry->is_regular_file(ignored)) continue;
+    const bool is_ours = std::any_of(ours.begin(), ours.end(), [&](const RotatedName& file) {
+      return file.path == entry->path().string();
+    });
+    if (is_ours) continue;
     out.push_back({entry->last_write_time(ignored), entry->path().string()});
   }
   std::sort(out.begin(), out.end(),
@@ -65,10 +72,25 @@ std::optional<LogTail> tail_of(const std::string& path) {
 }  // namespace
 
 std::optional<LogTail> tail_of_rotated(const std::string& path) {
-  for (const Candidate& candidate : candidates_for(path)) {
-    if (auto tail = tail_of(candidate.path)) return tail;
+  std::optional<LogTail> theirs;
+  for (const Candidate& candidate : moved_by_others(path)) {
+    theirs = tail_of(candidate.path);
+    if (theirs) break;
   }
-  return std::nullopt;
+  // Ours tell by their names which is the newest, so that a clock that was set back misleads
+  // nobody.
+  std::optional<LogTail> ours;
+  const std::vector<RotatedName> files = rotated_files(path);
+  for (std::size_t i = files.size(); i > 0 && files.size() - i < kMaxTried; --i) {
+    const RotatedName& file = files[i - 1];
+    if (theirs && theirs->seq >= file.last_seq) break;
+    ours = tail_of(file.path);
+    // Packed since its name was read: another process, from which this one takes over, does that.
+    if (!ours && !file.is_packed) ours = tail_of(file.path + std::string(kPackedSuffix));
+    if (ours) break;
+  }
+  if (!ours) return theirs;
+  return theirs && theirs->seq > ours->seq ? theirs : ours;
 }
 
 }  // namespace leash::audit

@@ -42,6 +42,10 @@ std::string_view word(Flaw flaw) {
       return "unknown_key";
     case Flaw::kUnsigned:
       return "unsigned";
+    case Flaw::kRewritten:
+      return "rewritten";
+    case Flaw::kUnwitnessed:
+      return "unwitnessed";
     case Flaw::kNotChained:
       return "not_chained";
     case Flaw::kUnreadable:
@@ -50,7 +54,10 @@ std::string_view word(Flaw flaw) {
   return "changed";
 }
 
-Verifier::Verifier(VerifyOptions options) : options_(std::move(options)) {}
+Verifier::Verifier(VerifyOptions options) : options_(std::move(options)) {
+  std::stable_sort(options_.witnesses.begin(), options_.witnesses.end(),
+                   [](const Witness& a, const Witness& b) { return a.seq < b.seq; });
+}
 
 void Verifier::begin_file(std::string name) { files_.push_back(std::move(name)); }
 
@@ -106,27 +113,61 @@ void Verifier::accept(const LogLine& line, const ChainedLine& chained) {
       return;
     }
     report_.first_seq = leaves_first_ = chained.seq;
+    first_place_ = place_of(line);
+    while (next_witness_ < options_.witnesses.size() &&
+           options_.witnesses[next_witness_].seq < chained.seq) {
+      ++next_witness_;
+      ++report_.witnesses_older;
+    }
   }
+  before_last_ = report_.last_chain;
+  last_place_ = place_of(line);
   report_.last_seq = chained.seq;
   report_.last_chain = chained.chain;
-  if (options_.anchor && options_.anchor->seq == chained.seq &&
-      options_.anchor->chain != chained.chain) {
-    report(Flaw::kChanged, place_of(line), chained.seq,
-           "this is not the line that is known from elsewhere");
-    return;
-  }
   if (is_checkpoint(line.text)) {
     check_checkpoint(line, chained.seq);
     leaves_.clear();
     leaves_first_ = chained.seq + 1;
+  } else {
+    if (leaves_.size() == kMaxLeaves) {
+      leaves_.clear();
+      leaves_first_ = chained.seq;
+      has_lost_leaves_ = true;
+    }
+    leaves_.push_back(chained.chain);
+  }
+  if (next_witness_ < options_.witnesses.size() && !report_.finding) {
+    check_witnesses(line, chained);
+  }
+}
+
+// A checkpoint's own chain value is not signed, but what is signed fixes the lines before it, and
+// they fix that value. So both are compared: the one where the tree could not be looked at, the
+// other where somebody has changed the witness.
+void Verifier::check_witnesses(const LogLine& line, const ChainedLine& chained) {
+  for (; next_witness_ < options_.witnesses.size(); ++next_witness_) {
+    const Witness& witness = options_.witnesses[next_witness_];
+    if (witness.seq != chained.seq) return;
+    const auto checkpoint = parse_checkpoint(line.text);
+    const bool is_met = checkpoint && checkpoint->signed_bytes == witness.checkpoint.signed_bytes &&
+                        chained.chain == witness.chain;
+    if (is_met) {
+      ++report_.witnesses_met;
+      report_.witnessed_through = chained.seq;
+      continue;
+    }
+    const std::uint64_t from = std::max(report_.witnessed_through + 1, report_.first_seq);
+    std::string what = "it is not the checkpoint that the witness has";
+    if (!checkpoint) what = "the witness has a checkpoint here";
+    if (checkpoint && checkpoint->key != witness.checkpoint.key) {
+      what = fmt::format("it is signed by the key {}, that of the witness by {}", checkpoint->key,
+                         witness.checkpoint.key);
+    }
+    report(Flaw::kRewritten, place_of(line), chained.seq,
+           fmt::format("{} ({}); the change is in the lines {} to {}", what, witness.source, from,
+                       chained.seq));
     return;
   }
-  if (leaves_.size() == kMaxLeaves) {
-    leaves_.clear();
-    leaves_first_ = chained.seq;
-    has_lost_leaves_ = true;
-  }
-  leaves_.push_back(chained.chain);
 }
 
 // A line without a chain: of the original's before the chain begins; behind that, a piece that the
@@ -179,6 +220,7 @@ void Verifier::check_checkpoint(const LogLine& line, std::uint64_t seq) {
     }
   }
   check_root(*checkpoint, seq, place);
+  if (!report_.finding) report_.last_checkpoint = line.text;
 }
 
 void Verifier::check_root(const Checkpoint& checkpoint, std::uint64_t seq, Place place) {
@@ -207,6 +249,8 @@ void Verifier::suspect(const LogLine& line, const std::optional<ChainedLine>& ch
     suspect.chain = chained->chain;
     suspect.follows_last = next_chain(report_.last_chain, chained->covered) == chained->chain;
     suspect.is_first = next_chain({}, chained->covered) == chained->chain;
+    suspect.replaces_last = chained->seq == report_.last_seq && suspects_.empty() &&
+                            next_chain(before_last_, chained->covered) == chained->chain;
     suspect.follows_before = !suspects_.empty() &&
                              next_chain(suspects_.back().chain, chained->covered) == chained->chain;
   }
@@ -232,6 +276,18 @@ void Verifier::classify() {
   } else if (next != nullptr && is_expected(*next) && bad.seq <= expected) {
     report(Flaw::kInserted, bad.place, bad.seq,
            fmt::format("a line stands between the lines {} and {}", expected - 1, expected));
+  } else if (bad.replaces_last && next != nullptr && next->follows_before) {
+    report(Flaw::kInserted, last_place_, bad.seq,
+           fmt::format("two lines are line {}, and the chain goes on from the second", bad.seq));
+  } else if (next != nullptr && next->seq == expected + 1 && next->follows_before) {
+    report(Flaw::kChanged, bad.place, expected,
+           "its bytes are not those that its chain value was made of, and which the next line goes "
+           "on from");
+  } else if (report_.last_seq == report_.first_seq && report_.first_seq > 1 && bad.follows_last &&
+             bad.seq != expected) {
+    report(
+        Flaw::kChanged, first_place_, report_.first_seq,
+        fmt::format("its number is {}, but line {} goes on from it", report_.first_seq, bad.seq));
   } else if (bad.seq == 1 && bad.is_first && expected > 1) {
     report(Flaw::kRestarted, bad.place, bad.seq,
            fmt::format("a new chain begins behind line {}", report_.last_seq));
@@ -265,13 +321,19 @@ VerifyReport Verifier::finish() {
   if (!suspects_.empty()) classify();
   const Place end{files_.empty() ? 0 : files_.size() - 1, 0};
   if (piece_) report(Flaw::kInserted, piece_->place, 0, "a line that leash did not write");
-  if (options_.anchor && report_.last_seq < options_.anchor->seq) {
+  if (next_witness_ < options_.witnesses.size()) {
+    const Witness& last = options_.witnesses.back();
     report(Flaw::kCut, end, report_.last_seq,
-           fmt::format("the log ends with line {}, but line {} was there", report_.last_seq,
-                       options_.anchor->seq));
+           fmt::format("the log ends with line {}, but line {} was there ({})", report_.last_seq,
+                       last.seq, last.source));
   }
   if (report_.last_seq == 0 && report_.unchained > 0) {
     report(Flaw::kNotChained, end, 0, "none of its lines has a chain value");
+  }
+  if (!options_.witnesses.empty() && report_.witnesses_met == 0) {
+    report(Flaw::kUnwitnessed, end, 0,
+           fmt::format("it begins with line {}, but no witness is of a line behind {}",
+                       report_.first_seq, options_.witnesses.back().seq));
   }
   if (options_.check_signature && report_.last_seq > 0) {
     if (report_.signed_through == 0) {
@@ -284,8 +346,11 @@ VerifyReport Verifier::finish() {
   return report_;
 }
 
-VerifyReport verify_files(const std::vector<std::string>& paths, VerifyOptions options) {
+VerifyReport verify_files(const std::vector<std::string>& paths, VerifyOptions options,
+                          const std::function<void(std::uint64_t bytes)>& on_progress) {
+  constexpr std::uint64_t kStep = 8 * 1024 * 1024;  // unpacked bytes between two reports
   Verifier verifier(std::move(options));
+  std::uint64_t bytes_before = 0;  // of the files that are done
   bool wants_more = true;
   for (const std::string& path : paths) {
     if (!wants_more) break;
@@ -295,6 +360,7 @@ VerifyReport verify_files(const std::vector<std::string>& paths, VerifyOptions o
       verifier.fail(reader.error().text());
       break;
     }
+    std::uint64_t since_report = 0;
     for (;;) {
       auto line = reader->next();
       if (!line) {
@@ -305,7 +371,13 @@ VerifyReport verify_files(const std::vector<std::string>& paths, VerifyOptions o
       if (!*line) break;
       wants_more = verifier.add(**line);
       if (!wants_more) break;
+      since_report += (*line)->text.size();
+      if (since_report >= kStep && on_progress) {
+        since_report = 0;
+        on_progress(bytes_before + reader->file_bytes());
+      }
     }
+    bytes_before += reader->file_bytes();
   }
   return verifier.finish();
 }

@@ -74,6 +74,18 @@ std::optional<Error> check_bytes(std::string_view text) {
   return std::nullopt;
 }
 
+// ::ffff:0:0/96 (RFC 4291 s. 2.5.5.2) is another spelling of IPv4: the kernel connects to the IPv4
+// address, so a rule for one must not miss the other.
+IpAddress unmapped(const IpAddress& ip) {
+  if (ip.is_v4()) return ip;
+  const auto& b = ip.bytes();
+  const bool has_zeros =
+      std::all_of(b.begin(), b.begin() + 10, [](auto byte) { return byte == 0; });
+  if (!has_zeros || b[10] != 0xff || b[11] != 0xff) return ip;
+  return IpAddress::v4(std::uint32_t{b[12]} << 24 | std::uint32_t{b[13]} << 16 |
+                       std::uint32_t{b[14]} << 8 | b[15]);
+}
+
 // Where the port's colon is: the last one, unless it is inside the brackets of an IPv6 literal.
 std::size_t port_colon(std::string_view text) {
   const auto colon = text.rfind(':');
@@ -148,8 +160,8 @@ Result<Host> Host::parse_lenient(std::string_view text) {
 
 Host Host::from_ip(const IpAddress& ip) {
   Host host;
-  host.text_ = ip.text();
-  host.ip_ = ip;
+  host.ip_ = unmapped(ip);
+  host.text_ = host.ip_->text();
   return host;
 }
 

@@ -13,7 +13,7 @@
 namespace leash::base {
 
 // A DNS name or an IP literal. DNS names are lower-case A-labels without a trailing dot, labels of
-// 1 to 63 bytes from [a-z0-9_-], at most 253 bytes in all; IPv6 has no brackets.
+// 1 to 63 bytes from [a-z0-9_-], at most 253 bytes; IPv6 has no brackets, mapped IPv4 is IPv4.
 class Host {
  public:
   Host() = default;

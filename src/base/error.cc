@@ -80,6 +80,8 @@ std::string_view word(Code code) {
       return "idle_timeout";
     case Code::kTooManyConnections:
       return "too_many_connections";
+    case Code::kClientMemory:
+      return "client_memory";
     case Code::kAddressNotAllowed:
       return "address_not_allowed";
     case Code::kNoMemoryLeft:
@@ -104,6 +106,8 @@ std::string_view word(Code code) {
       return "bad_policy";
     case Code::kBadKeyFile:
       return "bad_key_file";
+    case Code::kSignerUnavailable:
+      return "signer_unavailable";
     case Code::kAuditUnavailable:
       return "audit_unavailable";
     case Code::kBadEncoding:

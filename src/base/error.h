@@ -54,6 +54,7 @@ enum class Code {
   kTimeout,
   kIdleTimeout,
   kTooManyConnections,
+  kClientMemory,
   kAddressNotAllowed,
   kNoMemoryLeft,
   // TLS
@@ -68,6 +69,7 @@ enum class Code {
   kBadConfig,
   kBadPolicy,
   kBadKeyFile,
+  kSignerUnavailable,
   // audit
   kAuditUnavailable,
   // decoding of captured bodies

@@ -74,8 +74,16 @@ std::uint32_t IpAddress::v4_value() const {
 }
 
 std::string IpAddress::text() const {
+  if (is_v4_) {  // without inet_ntop(), which prints with a format
+    std::string out;
+    for (std::size_t i = 0; i < 4; ++i) {
+      if (i > 0) out.push_back('.');
+      append_decimal(out, bytes_[i]);
+    }
+    return out;
+  }
   char buffer[INET6_ADDRSTRLEN] = "";
-  ::inet_ntop(is_v4_ ? AF_INET : AF_INET6, bytes_.data(), buffer, sizeof buffer);
+  ::inet_ntop(AF_INET6, bytes_.data(), buffer, sizeof buffer);
   return buffer;
 }
 
@@ -114,8 +122,10 @@ Result<SocketAddress> SocketAddress::parse(std::string_view text) {
 }
 
 std::string SocketAddress::text() const {
-  const std::string host = ip.is_v4() ? ip.text() : "[" + ip.text() + "]";
-  return host + ":" + std::to_string(port);
+  std::string out = ip.is_v4() ? ip.text() : "[" + ip.text() + "]";
+  out.push_back(':');
+  append_decimal(out, port);
+  return out;
 }
 
 }  // namespace leash::base

@@ -1,5 +1,7 @@
 #include "base/text.h"
 
+#include <array>
+#include <charconv>
 #include <cstring>
 
 namespace leash::base {
@@ -11,6 +13,23 @@ char lower_char(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A
 [[maybe_unused]] const char* strerror_result(int, const char* buffer) { return buffer; }
 [[maybe_unused]] const char* strerror_result(const char* result, const char*) { return result; }
 
+// How many bytes at the start of `bytes` are ASCII. Most text is: so it is looked at in blocks,
+// whose bytes the compiler takes many at a time.
+std::size_t ascii_length(std::string_view bytes) {
+  constexpr std::size_t kBlock = 64;
+  std::size_t end = 0;
+  while (end + kBlock <= bytes.size()) {
+    unsigned char seen = 0;
+    for (std::size_t i = 0; i < kBlock; ++i) {
+      seen = static_cast<unsigned char>(seen | static_cast<unsigned char>(bytes[end + i]));
+    }
+    if (seen >= 0x80) break;
+    end += kBlock;
+  }
+  while (end < bytes.size() && static_cast<unsigned char>(bytes[end]) < 0x80) ++end;
+  return end;
+}
+
 }  // namespace
 
 std::string lower(std::string_view text) {
@@ -19,10 +38,9 @@ std::string lower(std::string_view text) {
   return out;
 }
 
-bool equals_ignoring_case(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return false;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    if (lower_char(a[i]) != lower_char(b[i])) return false;
+bool has_same_letters(const char* a, const char* b, std::size_t size) {
+  for (std::size_t i = 0; i < size; ++i) {
+    if (a[i] != b[i] && lower_char(a[i]) != lower_char(b[i])) return false;
   }
   return true;
 }
@@ -47,12 +65,20 @@ std::optional<std::uint64_t> parse_decimal(std::string_view text, std::uint64_t 
   return value;
 }
 
+void append_decimal(std::string& out, std::uint64_t value) {
+  std::array<char, 20> digits;
+  out.append(digits.data(), std::to_chars(digits.begin(), digits.end(), value).ptr);
+}
+
 void append_hex(std::string& out, std::string_view bytes) {
   constexpr char kDigits[] = "0123456789abcdef";
+  const std::size_t begin = out.size();
+  out.resize(begin + 2 * bytes.size());
+  char* at = out.data() + begin;  // not through `out`, which each of the bytes written might alias
   for (const char c : bytes) {
     const auto byte = static_cast<unsigned char>(c);
-    out.push_back(kDigits[byte >> 4]);
-    out.push_back(kDigits[byte & 15]);
+    *at++ = kDigits[byte >> 4];
+    *at++ = kDigits[byte & 15];
   }
 }
 
@@ -67,7 +93,7 @@ bool is_utf8(std::string_view bytes) {
   while (i < bytes.size()) {
     const unsigned lead = at(i);
     if (lead < 0x80) {
-      ++i;
+      i += ascii_length(bytes.substr(i));
       continue;
     }
     std::size_t length = 0;

@@ -80,10 +80,11 @@ FileText read_guarded(const std::string& dir, const std::string& name, Confine c
   out.stamp = FileStamp::of(before);
   std::size_t used = 0;
   for (;;) {
-    // One byte more than the size, so that the end is seen in one go.
-    const std::size_t room = used == 0 ? static_cast<std::size_t>(before.st_size) + 1 : 65536;
-    out.text.resize(used + room);
-    const ssize_t got = ::read(fd.get(), out.text.data() + used, room);
+    // One byte more than the size: the end is seen without more room, which a string doubles for.
+    if (used == out.text.size()) {
+      out.text.resize(used == 0 ? static_cast<std::size_t>(before.st_size) + 1 : used + 65536);
+    }
+    const ssize_t got = ::read(fd.get(), out.text.data() + used, out.text.size() - used);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return unusable(base::errno_text(errno));
     if (got == 0) break;

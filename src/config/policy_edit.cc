@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <functional>
 #include <iterator>
 #include <optional>
 #include <thread>
@@ -219,6 +220,7 @@ std::vector<std::string> entry_lines(PolicyList list, const Entry& entry,
   }
   if (!entry.reason.empty()) out.push_back(pad + "reason: " + yaml_scalar(entry.reason));
   if (!expires.empty()) out.push_back(pad + "expires: " + yaml_scalar(expires));
+  if (entry.tls == policy::TlsMode::kSplice) out.push_back(pad + "tls: splice");
   return out;
 }
 
@@ -331,18 +333,20 @@ int line_of_key(const YamlNode& root, std::string_view key) {
   return 0;
 }
 
-base::Result<Plan> plan_append(PolicyList list, const Document& document, const Entry& wanted,
-                               const std::string& expires) {
+// Lines for the end of the list, whose items begin in the column `indent`.
+using LinesAt = std::function<std::vector<std::string>(std::size_t indent)>;
+
+// Puts lines behind the last entry. The caller says what they mean.
+base::Result<Plan> plan_lines(PolicyList list, const Document& document, const LinesAt& lines_at) {
   constexpr std::size_t kIndent = 2;
   const std::string key(list_key(list));
   const YamlNode* node = document.list(list);
   YamlEditor editor(document.text);
   Plan plan;
   plan.expected = entries_of(document);
-  plan.expected.push_back(wanted);
   if (document.root.is_flow) return edit_by_hand(list, "the file is written in {...}");
   if (node == nullptr) {
-    auto lines = entry_lines(list, wanted, expires, kIndent);
+    auto lines = lines_at(kIndent);
     lines.insert(lines.begin(), key + ":");
     editor.insert_after_line(editor.line_count(), lines);
   } else if (node->is_list() && node->is_flow) {
@@ -352,19 +356,72 @@ base::Result<Plan> plan_append(PolicyList list, const Document& document, const 
     std::size_t begin = node->offset;
     while (begin > 0 && document.text[begin - 1] == ' ') --begin;
     editor.replace(begin, flow->inside.end + 1, {});
-    editor.insert_after_line(node->line, entry_lines(list, wanted, expires, kIndent));
+    editor.insert_after_line(node->line, lines_at(kIndent));
   } else if (node->is_list()) {
     const auto last = editor.lines_of_item(*node, node->items.size() - 1);
     if (!last) return edit_by_hand(list, "the last entry has an unusual shape");
-    editor.insert_after_line(
-        last->last, entry_lines(list, wanted, expires, static_cast<std::size_t>(node->column)));
+    editor.insert_after_line(last->last, lines_at(static_cast<std::size_t>(node->column)));
   } else {
-    editor.insert_after_line(line_of_key(document.root, key),
-                             entry_lines(list, wanted, expires, kIndent));
+    editor.insert_after_line(line_of_key(document.root, key), lines_at(kIndent));
   }
   plan.text = document.bom + editor.result();
-  plan.message = key + " " + describe(wanted) + ": added to " + std::string(file_name(list));
   return plan;
+}
+
+base::Result<Plan> plan_append(PolicyList list, const Document& document, const Entry& wanted,
+                               const std::string& expires) {
+  auto plan = plan_lines(list, document, [&](std::size_t indent) {
+    return entry_lines(list, wanted, expires, indent);
+  });
+  if (!plan) return plan;
+  plan->expected.push_back(wanted);
+  plan->message = std::string(list_key(list)) + " " + describe(wanted) + ": added to " +
+                  std::string(file_name(list));
+  return plan;
+}
+
+base::Result<void> check_new_entry(const NewEntry& added) {
+  const Entry& entry = added.entry;
+  if (entry.host.empty()) return bad_input("an entry without a host");
+  if (!entry.networks.empty() || entry.health != Health::kGood ||
+      entry.expires != std::chrono::system_clock::time_point::max()) {
+    return bad_input("an entry with networks, a fault or a date is not written from here");
+  }
+  for (const auto& rule : entry.paths) {
+    if (const auto wrong = prefix_fault(rule.prefix); !wrong.empty()) {
+      return bad_input("bad prefix: " + wrong);
+    }
+  }
+  for (const std::string& comment : added.comments) {
+    for (const char c : comment) {
+      if (c < ' ' || c > '~') return bad_input("a comment holds more than printable ASCII");
+    }
+  }
+  return {};
+}
+
+base::Result<std::string> text_with(PolicyList list, const Document& document,
+                                    const std::vector<NewEntry>& entries) {
+  for (const NewEntry& added : entries) {
+    if (auto checked = check_new_entry(added); !checked) return tl::unexpected(checked.error());
+  }
+  if (entries.empty()) return document.bom + document.text;
+  auto plan = plan_lines(list, document, [&](std::size_t indent) {
+    std::vector<std::string> lines;
+    for (const NewEntry& added : entries) {
+      for (const std::string& comment : added.comments) {
+        lines.push_back(std::string(indent, ' ') + "# " + comment);
+      }
+      auto more = entry_lines(list, added.entry, {}, indent);
+      lines.insert(lines.end(), std::make_move_iterator(more.begin()),
+                   std::make_move_iterator(more.end()));
+    }
+    return lines;
+  });
+  if (!plan) return tl::unexpected(std::move(plan.error()));
+  for (const NewEntry& added : entries) plan->expected.push_back(added.entry);
+  if (auto right = verify(list, document, *plan); !right) return tl::unexpected(right.error());
+  return std::move(plan->text);
 }
 
 base::Result<Plan> plan_add(PolicyList list, const Document& document, const EntryChange& change) {
@@ -529,15 +586,23 @@ base::Result<base::Fd> lock_directory(const std::string& dir) {
 
 using Planner = base::Result<Plan> (*)(PolicyList, const Document&, const EntryChange&);
 
+// The file as it is; "" where there is none.
+base::Result<std::string> file_text(const std::string& dir, PolicyList list) {
+  const std::string name(file_name(list));
+  FileText file = read_guarded(dir, name);
+  if (file.state == FileText::State::kUnusable) return bad_policy(name + ": " + file.error);
+  if (file.is_torn) return bad_policy(name + ": someone is writing it");
+  return std::move(file.text);
+}
+
 base::Result<std::string> change_file(const std::string& dir, PolicyList list,
                                       const EntryChange& change, Planner planner) {
   const auto lock = lock_directory(dir);
   if (!lock) return tl::unexpected(lock.error());
   const std::string name(file_name(list));
-  const FileText file = read_guarded(dir, name);
-  if (file.state == FileText::State::kUnusable) return bad_policy(name + ": " + file.error);
-  if (file.is_torn) return bad_policy(name + ": someone is writing it");
-  const auto document = parse_document(list, file.text);
+  const auto text = file_text(dir, list);
+  if (!text) return tl::unexpected(text.error());
+  const auto document = parse_document(list, *text);
   if (!document) return tl::unexpected(document.error());
   auto plan = planner(list, *document, change);
   if (!plan) return tl::unexpected(std::move(plan.error()));
@@ -559,6 +624,47 @@ base::Result<std::string> add_entry(const std::string& dir, PolicyList list,
 base::Result<std::string> remove_entry(const std::string& dir, PolicyList list,
                                        const EntryChange& change) {
   return change_file(dir, list, change, plan_remove);
+}
+
+base::Result<std::string> policy_text(const std::string& dir, PolicyList list) {
+  return file_text(dir, list);
+}
+
+base::Result<std::string> text_with_entries(PolicyList list, std::string_view text,
+                                            const std::vector<NewEntry>& entries) {
+  const auto document = parse_document(list, text);
+  if (!document) return tl::unexpected(document.error());
+  return text_with(list, *document, entries);
+}
+
+base::Result<void> add_entries(const std::string& dir, PolicyList list, std::string_view before,
+                               const std::vector<NewEntry>& entries) {
+  const auto after = text_with_entries(list, before, entries);
+  if (!after) return tl::unexpected(after.error());
+  return replace_policy_text(dir, list, before, *after);
+}
+
+base::Result<std::string> text_with_change(PolicyList list, std::string_view text,
+                                           EntryAction action, const EntryChange& change) {
+  const auto document = parse_document(list, text);
+  if (!document) return tl::unexpected(document.error());
+  auto plan = action == EntryAction::kAdd ? plan_add(list, *document, change)
+                                          : plan_remove(list, *document, change);
+  if (!plan) return tl::unexpected(std::move(plan.error()));
+  if (plan->is_nothing_to_do) return std::string(text);
+  if (auto right = verify(list, *document, *plan); !right) return tl::unexpected(right.error());
+  return std::move(plan->text);
+}
+
+base::Result<void> replace_policy_text(const std::string& dir, PolicyList list,
+                                       std::string_view before, const std::string& after) {
+  const auto lock = lock_directory(dir);
+  if (!lock) return tl::unexpected(lock.error());
+  const auto text = file_text(dir, list);
+  if (!text) return tl::unexpected(text.error());
+  const std::string name(file_name(list));
+  if (*text != before) return bad_policy(name + " has changed meanwhile: please try again");
+  return replace_file(dir + "/" + name, after, kNewFileMode);
 }
 
 base::Result<void> write_mode(const std::string& dir, policy::Mode mode) {

@@ -1,9 +1,15 @@
 #include "config/policy_files.h"
 
+#include <fmt/format.h>
+#include <sys/stat.h>
+
 #include <algorithm>
+#include <atomic>
+#include <condition_variable>
 #include <deque>
 #include <map>
 #include <mutex>
+#include <thread>
 
 #include "config/policy_content.h"
 #include "config/watched_file.h"
@@ -12,11 +18,16 @@ namespace leash::config {
 namespace {
 
 using std::chrono::steady_clock;
+using Look = WatchedFile::Look;
+using Patience = WatchedFile::Patience;
 using BlockLists = std::vector<std::shared_ptr<const policy::HostSet>>;
 
 void append(std::vector<Finding>& to, const std::vector<Finding>& from) {
   to.insert(to.end(), from.begin(), from.end());
 }
+
+// How soon to ask again while a large file is being read.
+constexpr std::chrono::milliseconds kLoadingRetry{10};
 
 constexpr const char* kModeWithoutBlocklist =
     "mode blocklist without a usable blocklist: enforce is in force";
@@ -35,7 +46,7 @@ PolicyReading read_policy(const std::string& dir) {
   PolicyReading out;
   const auto look = [&](PolicyFileKind kind, const std::string& name) {
     WatchedFile file(kind, dir, name);
-    file.refresh(&steady_clock::now);
+    file.refresh(&steady_clock::now, Patience::kAny);
     append(out.findings, file.findings());
     // Torn while it was read: say what was there.
     return file.latest();
@@ -58,12 +69,28 @@ PolicyReading read_policy(const std::string& dir) {
   return out;
 }
 
+std::vector<Finding> writable_policy(const std::string& dir) {
+  std::vector<Finding> out;
+  const auto look = [&out](const std::string& path, const std::string& name) {
+    struct stat info {};
+    if (::stat(path.c_str(), &info) != 0 || (info.st_mode & S_IWOTH) == 0) return;
+    out.push_back(
+        {name, 0, fmt::format("everybody can write it (mode {:o})", info.st_mode & 07777U), false});
+  };
+  look(dir, dir);
+  for (const char* name : {"mode", "enforce.yaml", "blocklist.yaml", "agents.yaml", "leash.yaml"}) {
+    look(dir + "/" + name, name);
+  }
+  return out;
+}
+
 struct PolicyFiles::Impl {
   // What a decision needs while no stamp differs and no deadline has passed.
   struct Published {
     std::shared_ptr<const policy::Snapshot> snapshot;
     std::shared_ptr<const policy::Snapshot> unsettled;
     std::vector<std::pair<std::string, StampResult>> stamps;
+    std::size_t decisive = 0;  // so many of them are of files that a decision reads
     steady_clock::time_point deadline;
     steady_clock::time_point quiet_at;
     std::vector<Finding> findings;
@@ -77,11 +104,21 @@ struct PolicyFiles::Impl {
         mode(PolicyFileKind::kMode, dir, "mode"),
         enforce(PolicyFileKind::kEnforce, dir, "enforce.yaml"),
         blocklist(PolicyFileKind::kBlocklist, dir, "blocklist.yaml") {
-    refresh_files();
+    refresh_files(Patience::kAny);
     publish();
     for (WatchedFile* file : files()) file->take_was_read();
     pending_changes.clear();
   }
+  ~Impl() {
+    {
+      const std::lock_guard lock(loader_mutex);
+      is_ending = true;
+    }
+    loader_wake.notify_one();
+    if (loader.joinable()) loader.join();
+  }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
 
   const std::string dir;
   const std::function<void(const Change&)> on_change;
@@ -95,6 +132,18 @@ struct PolicyFiles::Impl {
   std::map<std::string, std::unique_ptr<WatchedFile>> lists;
   BlockPolicy last_block;  // the last one that was whole
   std::uint64_t generation = 0;
+
+  // Reads large files, from the first one on. Never joined before the end: whoever did that would
+  // wait for what on_change waits for.
+  std::thread loader;
+  std::mutex loader_mutex;  // taken while reload_mutex is held, never the other way round
+  std::condition_variable loader_wake;
+  bool is_load_wanted = false;
+  bool is_ending = false;
+
+  // Set before the loader begins, cleared once what it read is published. Nobody takes
+  // reload_mutex in between: the loader holds it for long.
+  std::atomic<bool> is_loading = false;
 
   // Guards only the pointer: taken for an instant at each decision.
   mutable std::mutex published_mutex;
@@ -111,24 +160,38 @@ struct PolicyFiles::Impl {
   }
 
   std::vector<WatchedFile*> files() {
+    // In this order: see Published::decisive.
     std::vector<WatchedFile*> all{&mode, &enforce, &blocklist};
     for (auto& [name, file] : lists) all.push_back(file.get());
     return all;
   }
 
-  Current current() {
+  enum class Extent { kAll, kDecisive };
+
+  Current current(Extent extent) {
+    if (is_loading.load(std::memory_order_acquire)) return while_loading();
     auto state = load();
     auto now = clock();
-    if (now >= state->deadline || !matches_disk(*state)) {
+    if (now >= state->deadline || !matches_disk(*state, extent)) {
       {
         const std::lock_guard lock(reload_mutex);
-        if (refresh_files()) publish();
+        if (is_loading.load(std::memory_order_relaxed)) return while_loading();
+        switch (refresh_files(Patience::kQuick)) {
+          case Look::kSame:
+            break;
+          case Look::kChanged:
+            publish();
+            break;
+          case Look::kSlow:
+            start_loader();
+            return while_loading();
+        }
         now = clock();
         state = load();
       }
       deliver();
     }
-    Current out{state->snapshot, std::chrono::milliseconds(0), state->unsettled};
+    Current out{state->snapshot, std::chrono::milliseconds(0), state->unsettled, false};
     if (state->unsettled) {
       const auto left = std::chrono::ceil<std::chrono::milliseconds>(state->quiet_at - now);
       out.retry_after = std::max(left, std::chrono::milliseconds(1));
@@ -136,14 +199,54 @@ struct PolicyFiles::Impl {
     return out;
   }
 
-  static bool matches_disk(const Published& state) {
-    return std::all_of(state.stamps.begin(), state.stamps.end(),
+  Current while_loading() const {
+    const auto state = load();
+    return {state->snapshot, kLoadingRetry, state->unsettled, true};
+  }
+
+  // With reload_mutex held. What was refreshed already is published with the rest.
+  void start_loader() {
+    is_loading.store(true, std::memory_order_release);
+    const std::lock_guard lock(loader_mutex);
+    is_load_wanted = true;
+    if (!loader.joinable()) loader = std::thread([this] { load_large_files(); });
+    loader_wake.notify_one();
+  }
+
+  void load_large_files() {
+    std::unique_lock lock(loader_mutex);
+    for (;;) {
+      loader_wake.wait(lock, [this] { return is_load_wanted || is_ending; });
+      if (is_ending) return;
+      is_load_wanted = false;
+      lock.unlock();
+      {
+        const std::lock_guard reload_lock(reload_mutex);
+        refresh_files(Patience::kAny);
+        publish();
+        is_loading.store(false, std::memory_order_release);
+      }
+      deliver();
+      lock.lock();
+    }
+  }
+
+  static bool matches_disk(const Published& state, Extent extent) {
+    const std::size_t count = extent == Extent::kAll ? state.stamps.size() : state.decisive;
+    return std::all_of(state.stamps.begin(),
+                       state.stamps.begin() + static_cast<std::ptrdiff_t>(count),
                        [](const auto& seen) { return stamp_of(seen.first) == seen.second; });
   }
 
-  bool refresh_files() {
-    bool changed = false;
-    for (WatchedFile* file : {&mode, &enforce, &blocklist}) changed |= file->refresh(clock);
+  // kSlow: a file has to be read that takes more patience; those before it may have been.
+  Look refresh_files(Patience patience) {
+    Look all = Look::kSame;
+    const auto refresh = [&](WatchedFile& file) {
+      if (all == Look::kSlow) return;
+      if (const Look look = file.refresh(clock, patience); look != Look::kSame) all = look;
+    };
+    for (WatchedFile* file : {&mode, &enforce, &blocklist}) refresh(*file);
+    if (all == Look::kSlow) return all;
     std::vector<std::string> named = blocklist.settled().lists;
     const auto& latest = blocklist.latest().lists;
     named.insert(named.end(), latest.begin(), latest.end());
@@ -153,9 +256,9 @@ struct PolicyFiles::Impl {
     for (const std::string& name : named) {
       auto& file = lists[name];
       if (!file) file = std::make_unique<WatchedFile>(PolicyFileKind::kHostList, dir, name);
-      changed |= file->refresh(clock);
+      refresh(*file);
     }
-    return changed;
+    return all;
   }
 
   // nullopt where the blocklist, or a list that it names, was never usable.
@@ -227,6 +330,7 @@ struct PolicyFiles::Impl {
       next->stamps.emplace_back(file->path(), file->seen());
       next->deadline = std::min(next->deadline, file->deadline());
       append(next->findings, file->findings());
+      if (file == &enforce) next->decisive = next->stamps.size();
       if (file->take_was_read()) read.push_back(file->name());
       if (file->is_pending()) {
         next->quiet_at = is_pending ? std::max(next->quiet_at, file->quiet_at()) : file->quiet_at();
@@ -238,6 +342,9 @@ struct PolicyFiles::Impl {
       unsettled.generation = ++generation;
       next->unsettled = std::make_shared<const policy::Snapshot>(std::move(unsettled));
     }
+    const bool reads_blocklist = mode.settled().mode == policy::Mode::kBlocklist ||
+                                 mode.latest().mode == policy::Mode::kBlocklist;
+    if (reads_blocklist) next->decisive = next->stamps.size();
     if (before) note_change(*before, *next, std::move(read));
     const std::lock_guard lock(published_mutex);
     published = std::move(next);
@@ -277,7 +384,9 @@ PolicyFiles::PolicyFiles(std::string dir, std::function<void(const Change&)> on_
 
 PolicyFiles::~PolicyFiles() = default;
 
-PolicyFiles::Current PolicyFiles::current() { return impl_->current(); }
+PolicyFiles::Current PolicyFiles::current() { return impl_->current(Impl::Extent::kAll); }
+
+PolicyFiles::Current PolicyFiles::for_decision() { return impl_->current(Impl::Extent::kDecisive); }
 
 std::vector<Finding> PolicyFiles::findings() const { return impl_->load()->findings; }
 

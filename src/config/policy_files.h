@@ -30,6 +30,9 @@ struct PolicyReading {
   std::vector<Finding> findings;
 };
 [[nodiscard]] PolicyReading read_policy(const std::string& dir);
+// A warning for the directory and for each file in it that decides something and that everybody can
+// write.
+[[nodiscard]] std::vector<Finding> writable_policy(const std::string& dir);
 
 // Thread-safe; every worker asks it at each decision.
 class PolicyFiles {
@@ -42,7 +45,10 @@ class PolicyFiles {
     // ... or, once a decision has waited 200 ms, allow only what both `snapshot` (the last settled
     // one) and this one allow.
     std::shared_ptr<const policy::Snapshot> unsettled;
-    [[nodiscard]] bool is_settled() const { return unsettled == nullptr; }
+    // A large file has changed and is being read on a thread of its own: `snapshot` is the policy
+    // before it. Ask again after `retry_after`.
+    bool is_loading = false;
+    [[nodiscard]] bool is_settled() const { return unsettled == nullptr && !is_loading; }
   };
   struct Change {
     std::shared_ptr<const policy::Snapshot> before;
@@ -62,10 +68,13 @@ class PolicyFiles {
               SteadyClock clock = {});
   ~PolicyFiles();
 
-  // Stats each file (inode, size, nanosecond mtime and ctime), reads what differs. A broken file
-  // keeps the last good state. Regular files only, at most 64 MiB, opened without following a FIFO
-  // or blocking.
+  // Stats each file (inode, size, nanosecond mtime and ctime), reads what differs; above 64 KiB
+  // another thread does, since a million hosts take half a second. A broken file keeps the last
+  // good state. Regular files only, at most 64 MiB, opened without following a FIFO or blocking.
   [[nodiscard]] Current current();
+  // The same without a look at the files that no decision in the present mode reads: only mode
+  // blocklist reads the blocklist. What changes there counts from the next current() on.
+  [[nodiscard]] Current for_decision();
   [[nodiscard]] std::vector<Finding> findings() const;
   [[nodiscard]] const std::string& dir() const;
 

@@ -23,35 +23,70 @@ std::string quoted(std::string_view text) {
 
 }  // namespace
 
-base::Result<std::vector<base::SocketAddress>> parse_listen(const std::vector<std::string>& texts) {
+base::Result<std::vector<base::Endpoint>> parse_listen(const std::vector<std::string>& texts) {
+  std::vector<base::Endpoint> out;
+  for (const std::string& text : texts) {
+    const auto endpoint = base::Endpoint::parse(text);
+    if (!endpoint && text.starts_with("unix:")) {
+      return refuse(quoted(text) + ": " + endpoint.error().detail);
+    }
+    if (!endpoint) return refuse(quoted(text) + " is not ADDR:PORT or unix:PATH");
+    const bool may_repeat = !endpoint->is_unix() && endpoint->tcp.port == 0;
+    if (!may_repeat && std::find(out.begin(), out.end(), *endpoint) != out.end()) {
+      return refuse(quoted(text) + " appears twice");
+    }
+    out.push_back(*endpoint);
+  }
+  if (out.empty()) return refuse("at least one ADDR:PORT or unix:PATH is needed");
+  return out;
+}
+
+base::Result<std::vector<base::SocketAddress>> parse_console_listen(
+    const std::vector<std::string>& texts) {
   std::vector<base::SocketAddress> out;
   for (const std::string& text : texts) {
     const auto address = base::SocketAddress::parse(text);
     if (!address) return refuse(quoted(text) + " is not ADDR:PORT");
-    for (const auto& other : out) {
-      if (other == *address && address->port != 0) return refuse(quoted(text) + " appears twice");
-    }
     out.push_back(*address);
   }
   if (out.empty()) return refuse("at least one ADDR:PORT is needed");
   return out;
 }
 
+base::Result<std::vector<base::Host>> parse_proxy_names(const std::vector<std::string>& texts) {
+  std::vector<base::Host> out;
+  for (const std::string& text : texts) {
+    const auto host = base::Host::parse_lenient(text);
+    if (!host || host->empty()) return refuse(quoted(text) + " is not a host");
+    out.push_back(*host);
+  }
+  return out;
+}
+
 base::Result<std::string> parse_admin(std::string_view text) {
   const std::string out(text);
   if (text == "off") return out;
-  if (text.starts_with("unix:")) {
-    const std::string_view path = text.substr(5);
-    // sun_path holds 108 bytes with its NUL.
-    if (!path.starts_with('/') || path.size() > 107) {
-      return refuse(quoted(text) + ": the path must be absolute and at most 107 bytes long");
-    }
-    return out;
+  const auto endpoint = base::Endpoint::parse(text);
+  if (endpoint) return out;
+  if (text.starts_with("unix:")) return refuse(quoted(text) + ": " + endpoint.error().detail);
+  return refuse(quoted(text) + " is not ADDR:PORT, unix:PATH or off");
+}
+
+base::Result<std::optional<base::SyslogTarget>> parse_syslog(std::string_view text) {
+  if (text == "off") return std::optional<base::SyslogTarget>();
+  auto target = base::SyslogTarget::parse(text);
+  if (!target) {
+    return refuse(quoted(text) + " is not unix:PATH, udp://HOST:PORT, tcp://HOST:PORT or off (" +
+                  target.error().text() + ")");
   }
-  if (!base::SocketAddress::parse(text)) {
-    return refuse(quoted(text) + " is not ADDR:PORT, unix:PATH or off");
-  }
-  return out;
+  return std::optional(std::move(*target));
+}
+
+base::Result<std::string> parse_socket_path(std::string_view text) {
+  if (text == "off") return std::string();
+  auto endpoint = base::Endpoint::parse("unix:" + std::string(text));
+  if (!endpoint) return refuse(quoted(text) + ": " + endpoint.error().detail);
+  return std::move(endpoint->path);
 }
 
 base::Result<std::vector<base::Network>> parse_networks(const std::vector<std::string>& texts) {
@@ -92,6 +127,12 @@ base::Result<std::chrono::milliseconds> parse_duration(std::string_view text) {
     return out;
   }
   return refuse(quoted(text) + " is not a time such as 500ms, 10s, 15min or 2h (at most 24h)");
+}
+
+base::Result<bool> parse_switch(std::string_view text) {
+  if (text == "1" || text == "true") return true;
+  if (text == "0" || text == "false") return false;
+  return refuse(quoted(text) + " is neither 1 (true) nor 0 (false)");
 }
 
 base::Result<std::string> parse_file_path(std::string_view text) {

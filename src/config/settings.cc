@@ -4,19 +4,20 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cstdio>
 #include <iterator>
 #include <optional>
 #include <thread>
 
+#include "base/environment.h"
 #include "base/text.h"
+#include "config/command_line.h"
 #include "config/setting_values.h"
 #include "config/settings_file.h"
 
 namespace leash::config {
 namespace {
 
-using Environment = std::map<std::string, std::string>;
+using base::Environment;
 
 struct Row {
   std::string_view flag;
@@ -27,7 +28,7 @@ struct Row {
 };
 
 constexpr Row kRows[] = {
-    {"--listen ADDR:PORT", "LEASH_LISTEN", "listen", "0.0.0.0:8080",
+    {"--listen ADDR:PORT|unix:PATH", "LEASH_LISTEN", "listen", "0.0.0.0:8080",
      "where agents connect (repeatable)"},
     {"--admin ADDR:PORT|unix:PATH|off", "LEASH_ADMIN", "admin", "127.0.0.1:8081",
      "health, readiness and metrics"},
@@ -40,14 +41,29 @@ constexpr Row kRows[] = {
      "extra trusted roots for origins"},
     {"--allow-origin-network CIDR", "LEASH_ORIGIN_NETWORKS", "allow_origin_networks",
      "none: public addresses only", "opens a non-public network (repeatable)"},
+    {"--proxy-name NAME", "LEASH_PROXY_NAMES", "proxy_names", "localhost, the host's name",
+     "what TLS to the proxy's own port is served for (repeatable)"},
     {"--body-limit-kb N", "BODY_LIMIT_KB", "body_limit_kb", "1024",
      "captured characters of a body, in units of 1024"},
     {"--workers N", "LEASH_WORKERS", "workers", "number of cores", "event loops"},
     {"--check-config", "-", "-", "-", "parse everything, print findings, exit 0 or 1"},
+    {"--upgrade", "-", "-", "-",
+     "take the place of the leash that runs, in the background; refuses nobody"},
     {"--version", "-", "-", "-", "print the version"},
     {"-", "LEASH_IDENTITY_HOST", "identity_host", "off",
      "requests to this host carry X-Agent-Source"},
+    {"-", "LEASH_CAPTURE_WEBSOCKET", "capture_websocket", "0",
+     "1: text messages of WebSockets go into the audit log"},
     {"-", "LEASH_AUDIT", "-", "write", "write, sync or async: when a line counts as written"},
+    {"-", "LEASH_LOG_MAX_MB", "log_max_mb", "0",
+     "the audit log is rotated and packed when it has reached so many MiB; 0: not by leash"},
+    {"-", "LEASH_LOG_KEEP", "log_keep", "0", "rotated files that leash keeps; 0: all"},
+    {"-", "LEASH_SYSLOG", "syslog", "off",
+     "unix:PATH, udp://HOST:PORT or tcp://HOST:PORT: audit lines go there, too (RFC 5424)"},
+    {"-", "LEASH_AUDIT_SOCKET", "audit_socket", "off",
+     "path of a unix socket that streams audit lines to whoever connects"},
+    {"-", "LEASH_CONSOLE_LISTEN", "console_listen", "0.0.0.0:8090",
+     "where leash-console listens (ADDR:PORT, a list): no agent gets there through leash"},
     {"-", "LEASH_LOG_SECRETS", "-", "redact", "keep: secrets stay readable in the audit log"},
 };
 
@@ -55,6 +71,7 @@ constexpr Row kRows[] = {
 struct Flags {
   std::vector<std::string> listen;
   std::vector<std::string> networks;
+  std::vector<std::string> proxy_names;
   std::optional<std::string> admin;
   std::optional<std::string> policy_dir;
   std::optional<std::string> log;
@@ -63,6 +80,7 @@ struct Flags {
   std::optional<std::string> body_limit_kb;
   std::optional<std::string> workers;
   bool is_check = false;
+  bool is_upgrade = false;
 };
 
 void define(CLI::App& app, Flags& flags) {
@@ -70,6 +88,7 @@ void define(CLI::App& app, Flags& flags) {
   app.set_version_flag("--version", "leash " LEASH_VERSION);
   app.add_option("--listen", flags.listen)->allow_extra_args(false);
   app.add_option("--allow-origin-network", flags.networks)->allow_extra_args(false);
+  app.add_option("--proxy-name", flags.proxy_names)->allow_extra_args(false);
   app.add_option("--admin", flags.admin);
   app.add_option("--policy-dir", flags.policy_dir);
   app.add_option("--log", flags.log);
@@ -78,6 +97,7 @@ void define(CLI::App& app, Flags& flags) {
   app.add_option("--body-limit-kb", flags.body_limit_kb);
   app.add_option("--workers", flags.workers);
   app.add_flag("--check-config", flags.is_check);
+  app.add_flag("--upgrade", flags.is_upgrade)->excludes("--check-config");
 }
 
 // A setting's text with the name of where it came from. An empty variable counts as unset.
@@ -150,7 +170,8 @@ base::Result<bool> parse_secrets(std::string_view text) {
 
 Settings defaults() {
   Settings out;
-  out.listen = {{base::IpAddress::v4(0), 8080}};
+  out.listen = {{.tcp = {base::IpAddress::v4(0), 8080}, .path = {}}};
+  out.console_listen = {{base::IpAddress::v4(0), 8090}};
   out.admin = "127.0.0.1:8081";
   out.policy_dir = "/etc/leash";
   out.log = "/logs/egress.jsonl";
@@ -163,6 +184,8 @@ void apply_flags(Applier& apply, const Flags& flags, Settings& out) {
   apply.set_list("--listen", flags.listen, "LEASH_LISTEN", out.listen, parse_listen);
   apply.set_list("--allow-origin-network", flags.networks, "LEASH_ORIGIN_NETWORKS",
                  out.origin_networks, parse_networks);
+  apply.set_list("--proxy-name", flags.proxy_names, "LEASH_PROXY_NAMES", out.proxy_names,
+                 parse_proxy_names);
   apply.set("--admin", flags.admin, "LEASH_ADMIN", out.admin, parse_admin);
   apply.set("--log", flags.log, "LOG_PATH", out.log, parse_file_path);
   apply.set("--ca-dir", flags.ca_dir, "LEASH_CA_DIR", out.ca_dir, parse_file_path);
@@ -172,7 +195,15 @@ void apply_flags(Applier& apply, const Flags& flags, Settings& out) {
   apply.set("--workers", flags.workers, "LEASH_WORKERS", out.workers,
             [](std::string_view text) { return parse_count(text, 1, kMostWorkers); });
   apply.set("", std::nullopt, "LEASH_IDENTITY_HOST", out.identity_host, parse_identity_host);
+  apply.set("", std::nullopt, "LEASH_CAPTURE_WEBSOCKET", out.captures_websocket, parse_switch);
   apply.set("", std::nullopt, "LEASH_AUDIT", out.durability, parse_durability);
+  apply.set("", std::nullopt, "LEASH_LOG_MAX_MB", out.log_max_mb,
+            [](std::string_view text) { return parse_count(text, 0, kMostLogMb); });
+  apply.set("", std::nullopt, "LEASH_LOG_KEEP", out.log_keep,
+            [](std::string_view text) { return parse_count(text, 0, kMostLogKeep); });
+  apply.set_list("", {}, "LEASH_CONSOLE_LISTEN", out.console_listen, parse_console_listen);
+  apply.set("", std::nullopt, "LEASH_SYSLOG", out.syslog, parse_syslog);
+  apply.set("", std::nullopt, "LEASH_AUDIT_SOCKET", out.audit_socket, parse_socket_path);
   apply.set("", std::nullopt, "LEASH_LOG_SECRETS", out.keeps_secrets, parse_secrets);
 }
 
@@ -203,20 +234,14 @@ base::Result<ParsedSettings> parse_settings(int argc, const char* const* argv,
   Flags flags;
   define(app, flags);
   ParsedSettings out;
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::CallForHelp&) {
-    std::fputs(settings_help().c_str(), stdout);
+  const auto read = read_command_line(app, argc, argv, settings_help);
+  if (!read) return tl::unexpected(read.error());
+  if (*read == CommandLine::kAnswered) {
     out.run = Run::kExit;
     return out;
-  } catch (const CLI::CallForVersion& version) {
-    std::fputs((std::string(version.what()) + "\n").c_str(), stdout);
-    out.run = Run::kExit;
-    return out;
-  } catch (const CLI::Error& wrong) {
-    return base::fail(base::Code::kBadConfig, base::Fault::kProxy, wrong.what());
   }
   if (flags.is_check) out.run = Run::kCheck;
+  if (flags.is_upgrade) out.run = Run::kUpgrade;
 
   out.settings = defaults();
   Applier apply(env);

@@ -40,8 +40,11 @@ constexpr CountLimit kCounts[] = {
     {"head_fields", &Limits::head_fields, 8, 10'000},
     {"connections", &Limits::connections, 1, 1'000'000},
     {"connections_per_client", &Limits::connections_per_client, 1, 1'000'000},
+    {"origin_connections", &Limits::origin_connections, 1, 1'000'000},
+    {"origin_connections_per_client", &Limits::origin_connections_per_client, 1, 1'000'000},
     {"buffer_kb", &Limits::buffer_kb, 16, 1'048'576},
     {"capture_mb", &Limits::capture_mb, 1, 1'048'576},
+    {"client_memory_mb", &Limits::client_memory_mb, 1, 1'048'576},
     {"h2_streams", &Limits::h2_streams, 1, 100'000},
     {"h2_resets_per_second", &Limits::h2_resets_per_second, 1, 1'000'000},
     {"leaves", &Limits::leaves, 1, 10'000'000},
@@ -60,7 +63,9 @@ constexpr TimeLimit kTimes[] = {
     {"exchange_idle_time", &Limits::exchange_idle_time},
     {"client_idle_time", &Limits::client_idle_time},
     {"origin_idle_time", &Limits::origin_idle_time},
+    {"origin_age", &Limits::origin_age},
     {"drain_time", &Limits::drain_time},
+    {"upgrade_time", &Limits::upgrade_time},
 };
 
 base::Result<void> apply_limit(const YamlNode& key, const YamlNode& value, Limits& limits) {
@@ -122,14 +127,22 @@ base::Result<std::vector<std::string>> texts_of(const YamlNode& node, const std:
 base::Result<void> apply_key(const YamlNode& key, const YamlNode& value, Settings& out) {
   const std::string& name = key.text;
   if (name == "limits") return apply_limits(value, out.limits);
-  if (name == "listen" || name == "allow_origin_networks") {
+  if (name == "listen" || name == "allow_origin_networks" || name == "proxy_names" ||
+      name == "console_listen") {
     auto texts = texts_of(value, name);
     if (!texts) return tl::unexpected(std::move(texts.error()));
     if (name == "listen") return store(value, name, parse_listen(*texts), out.listen);
+    if (name == "console_listen") {
+      return store(value, name, parse_console_listen(*texts), out.console_listen);
+    }
+    if (name == "proxy_names") {
+      return store(value, name, parse_proxy_names(*texts), out.proxy_names);
+    }
     return store(value, name, parse_networks(*texts), out.origin_networks);
   }
-  constexpr std::string_view kScalars[] = {"admin",         "log",     "ca_dir",       "origin_ca",
-                                           "body_limit_kb", "workers", "identity_host"};
+  constexpr std::string_view kScalars[] = {
+      "admin",         "log",        "ca_dir",   "origin_ca", "body_limit_kb", "workers",
+      "identity_host", "log_max_mb", "log_keep", "syslog",    "audit_socket",  "capture_websocket"};
   if (std::find(std::begin(kScalars), std::end(kScalars), name) == std::end(kScalars)) {
     return refuse(key.line, "unknown key '" + name + "'");
   }
@@ -140,6 +153,19 @@ base::Result<void> apply_key(const YamlNode& key, const YamlNode& value, Setting
   if (name == "origin_ca") return store(value, name, parse_file_path(value.text), out.origin_ca);
   if (name == "body_limit_kb") {
     return store(value, name, parse_count(value.text, 0, kMostBodyLimitKb), out.body_limit_kb);
+  }
+  if (name == "capture_websocket") {
+    return store(value, name, parse_switch(value.text), out.captures_websocket);
+  }
+  if (name == "syslog") return store(value, name, parse_syslog(value.text), out.syslog);
+  if (name == "audit_socket") {
+    return store(value, name, parse_socket_path(value.text), out.audit_socket);
+  }
+  if (name == "log_max_mb") {
+    return store(value, name, parse_count(value.text, 0, kMostLogMb), out.log_max_mb);
+  }
+  if (name == "log_keep") {
+    return store(value, name, parse_count(value.text, 0, kMostLogKeep), out.log_keep);
   }
   if (name == "workers") {
     return store(value, name, parse_count(value.text, 1, kMostWorkers), out.workers);

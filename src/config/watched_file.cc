@@ -25,19 +25,24 @@ WatchedFile::TimePoint WatchedFile::deadline() const {
 
 bool WatchedFile::take_was_read() { return std::exchange(was_read_, false); }
 
-bool WatchedFile::refresh(const Clock& clock) {
+WatchedFile::Look WatchedFile::refresh(const Clock& clock, Patience patience) {
   const TimePoint now = clock();
   const StampResult seen = stamp_of(path_);
-  if (!is_first_look_ && seen == seen_ && now < deadline()) return false;
+  if (!is_first_look_ && seen == seen_ && now < deadline()) return Look::kSame;
+  const auto size = seen.stamp ? static_cast<std::uint64_t>(seen.stamp->size) : 0;
+  // One that is too large is not read at all.
+  if (patience == Patience::kQuick && size > kQuickBytes && size <= kMostFileBytes) {
+    return Look::kSlow;
+  }
   const StampResult before = std::exchange(seen_, seen);
   if (seen.error != 0 || !seen.stamp) {
-    if (!is_first_look_ && seen == before) return false;
+    if (!is_first_look_ && seen == before) return Look::kSame;
     lose(seen, seen.error != 0 ? "cannot be read" : "");
   } else {
     look_again(clock, before);
   }
   is_first_look_ = false;
-  return true;
+  return Look::kChanged;
 }
 
 void WatchedFile::look_again(const Clock& clock, const StampResult& before) {

@@ -20,11 +20,18 @@ class WatchedFile {
   WatchedFile(PolicyFileKind kind, std::string dir, std::string name);
 
   using Clock = std::function<TimePoint()>;
+  // A file up to this size is read and parsed in a few milliseconds.
+  static constexpr std::size_t kQuickBytes = std::size_t{64} * 1024;
+  enum class Patience { kQuick, kAny };
+  enum class Look {
+    kSame,
+    kChanged,  // what the accessors say may have changed
+    kSlow,     // it has to be read, and that takes more patience; nothing was done
+  };
 
   // Looks at the file. A new file put in its place counts at once; one rewritten in place, or
-  // created where there was none, is pending until it has been quiet for kQuiet. True where what
-  // the accessors say may have changed.
-  bool refresh(const Clock& clock);
+  // created where there was none, is pending until it has been quiet for kQuiet.
+  Look refresh(const Clock& clock, Patience patience);
 
   // The last good content that counts; not usable where there never was one.
   [[nodiscard]] const PolicyContent& settled() const { return settled_; }

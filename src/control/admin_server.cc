@@ -2,11 +2,13 @@
 
 #include <event2/buffer.h>
 #include <event2/http.h>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
 
 #include <cstdlib>
+#include <optional>
 #include <sstream>
 
 #include "base/free_with.h"
@@ -49,6 +51,21 @@ std::string readiness_json(const std::vector<std::string>& reasons) {
   return fmt::format("{{\"ready\": {}, \"reasons\": [{}]}}\n", reasons.empty(), list);
 }
 
+// Where `held` listens, if that is what `where` says.
+std::optional<base::Endpoint> held_address(const base::Fd& held, const std::string& where) {
+  if (!held.is_open()) return std::nullopt;
+  const auto found = net::endpoint_of(held.get());
+  if (!found) return std::nullopt;
+  if (found->is_unix()) {
+    if (where != std::string(kUnixPrefix) + found->path) return std::nullopt;
+    return *found;
+  }
+  const auto wanted = base::SocketAddress::parse(where);
+  if (!wanted || wanted->ip != found->tcp.ip) return std::nullopt;
+  if (wanted->port != 0 && wanted->port != found->tcp.port) return std::nullopt;
+  return *found;
+}
+
 }  // namespace
 
 bool is_local_host_value(std::string_view host) {
@@ -69,6 +86,32 @@ bool is_local_host_value(std::string_view host) {
   return base::IpAddress::parse(name).has_value();
 }
 
+namespace {
+
+prometheus::MetricType prometheus_type(MetricType type) {
+  switch (type) {
+    case MetricType::kCounter:
+      return prometheus::MetricType::Counter;
+    case MetricType::kGauge:
+      return prometheus::MetricType::Gauge;
+    case MetricType::kHistogram:
+      break;
+  }
+  return prometheus::MetricType::Histogram;
+}
+
+void set_value(prometheus::ClientMetric& metric, MetricType type, const Sample& sample) {
+  if (type == MetricType::kCounter) metric.counter.value = sample.value;
+  if (type == MetricType::kGauge) metric.gauge.value = sample.value;
+  if (type != MetricType::kHistogram) return;
+  for (const Bucket& bucket : sample.buckets)
+    metric.histogram.bucket.push_back({bucket.count, bucket.bound});
+  metric.histogram.sample_count = sample.buckets.back().count;
+  metric.histogram.sample_sum = sample.value;
+}
+
+}  // namespace
+
 std::string metrics_text(const std::vector<MetricFamily>& families) {
   std::vector<prometheus::MetricFamily> out;
   out.reserve(families.size());
@@ -76,12 +119,11 @@ std::string metrics_text(const std::vector<MetricFamily>& families) {
     auto& made = out.emplace_back();
     made.name = family.name;
     made.help = family.help;
-    const bool is_counter = family.type == MetricType::kCounter;
-    made.type = is_counter ? prometheus::MetricType::Counter : prometheus::MetricType::Gauge;
+    made.type = prometheus_type(family.type);
     for (const auto& sample : family.samples) {
       auto& metric = made.metric.emplace_back();
       for (const auto& [name, value] : sample.labels) metric.label.push_back({name, value});
-      (is_counter ? metric.counter.value : metric.gauge.value) = sample.value;
+      set_value(metric, family.type, sample);
     }
   }
   std::ostringstream text;
@@ -93,7 +135,10 @@ struct AdminServer::Impl {
   AdminCallbacks callbacks;
   base::SocketAddress address;
   bool is_unix = false;
+  base::Fd copy;  // for a successor
+  std::string held_file;
   HttpPtr http;
+  net::SocketFile file;  // goes before `http` closes the socket
 
   void open(net::Loop& loop) {
     http.reset(evhttp_new(loop.base()));
@@ -174,19 +219,41 @@ AdminServer::AdminServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 AdminServer::~AdminServer() = default;
 
+base::Fd AdminServer::copy_listener() const {
+  if (!impl_->copy.is_open()) return {};
+  return base::Fd(::fcntl(impl_->copy.get(), F_DUPFD_CLOEXEC, 0));
+}
+
+void AdminServer::settle() {
+  if (!impl_->held_file.empty()) impl_->file = net::SocketFile(impl_->held_file);
+}
+
+void AdminServer::retire() {
+  impl_->file.forget();
+  impl_->copy.reset();
+  impl_->http.reset();
+}
+
 base::SocketAddress AdminServer::address() const { return impl_->address; }
 
 base::Result<std::unique_ptr<AdminServer>> AdminServer::start(net::Loop& loop,
                                                               const std::string& where,
-                                                              AdminCallbacks callbacks) {
+                                                              AdminCallbacks callbacks,
+                                                              base::Fd held) {
   auto impl = std::make_unique<Impl>();
   impl->callbacks = std::move(callbacks);
   base::Fd fd;
-  if (where.starts_with(kUnixPrefix)) {
+  if (const auto found = held_address(held, where)) {
+    impl->is_unix = found->is_unix();
+    impl->address = found->tcp;
+    if (impl->is_unix) impl->held_file = found->path;
+    fd = std::move(held);
+  } else if (where.starts_with(kUnixPrefix)) {
     auto listening = net::listen_unix(where.substr(kUnixPrefix.size()));
     if (!listening) return tl::unexpected(std::move(listening.error()));
     impl->is_unix = true;
-    fd = std::move(*listening);
+    impl->file = std::move(listening->file);
+    fd = std::move(listening->fd);
   } else if (where != "off") {
     const auto address = base::SocketAddress::parse(where);
     if (!address) {
@@ -201,6 +268,7 @@ base::Result<std::unique_ptr<AdminServer>> AdminServer::start(net::Loop& loop,
   }
   if (fd.is_open()) {
     impl->open(loop);
+    impl->copy = base::Fd(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0));
     if (auto accepting = impl->accept(std::move(fd)); !accepting) {
       return tl::unexpected(std::move(accepting.error()));
     }

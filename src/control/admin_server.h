@@ -9,16 +9,23 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/fd.h"
 #include "base/ip_address.h"
 #include "net/loop.h"
 
 namespace leash::control {
 
-enum class MetricType { kCounter, kGauge };
+enum class MetricType { kCounter, kGauge, kHistogram };
+
+struct Bucket {
+  double bound = 0;         // in the family's unit
+  std::uint64_t count = 0;  // of this one and all below
+};
 
 struct Sample {
-  double value = 0;
+  double value = 0;                                         // of a histogram: the sum
   std::vector<std::pair<std::string, std::string>> labels;  // name, value
+  std::vector<Bucket> buckets;  // of a histogram; the last one's bound is infinite
 };
 
 struct MetricFamily {
@@ -42,11 +49,19 @@ struct AdminCallbacks {
 class AdminServer {
  public:
   // `where`: "127.0.0.1:8081", "[::1]:8081", "unix:/path" (mode 0660), "off". The callbacks run on
-  // the loop's thread and must not wait. Errors: bad_config (an address that is none), io (cannot
-  // listen).
+  // the loop's thread and must not wait. `held`: listens already; used where `where` is its
+  // address, whatever its port where that is 0. Errors: bad_config (an address that is none), io
+  // (cannot listen).
   [[nodiscard]] static base::Result<std::unique_ptr<AdminServer>> start(net::Loop& loop,
                                                                         const std::string& where,
-                                                                        AdminCallbacks callbacks);
+                                                                        AdminCallbacks callbacks,
+                                                                        base::Fd held = {});
+  // A copy of its listener, for a successor; none for "off".
+  [[nodiscard]] base::Fd copy_listener() const;
+  // The process before listens no more: the file of its socket is this one's.
+  void settle();
+  // Listens no more; the socket's file is the successor's now.
+  void retire();
   ~AdminServer();
   AdminServer(const AdminServer&) = delete;
   AdminServer& operator=(const AdminServer&) = delete;

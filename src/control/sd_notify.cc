@@ -67,6 +67,8 @@ bool SdNotify::reloading() {
   return send(fmt::format("RELOADING=1\nMONOTONIC_USEC={}", now.count()));
 }
 
+bool SdNotify::hand_over(pid_t pid) { return send(fmt::format("MAINPID={}", pid)); }
+
 bool SdNotify::watchdog() { return send("WATCHDOG=1"); }
 
 bool SdNotify::status(std::string_view text) {

@@ -2,19 +2,21 @@
 // sd_listen_fds(3)).
 #pragma once
 
+#include <sys/types.h>
+
 #include <chrono>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/environment.h"
 #include "base/error.h"
 #include "base/fd.h"
 
 namespace leash::control {
 
-using Environment = std::map<std::string, std::string>;
+using base::Environment;
 
 class SdNotify {
  public:
@@ -28,6 +30,9 @@ class SdNotify {
   bool stopping();
   bool reloading();  // MONOTONIC_USEC included; ready() ends it
   bool watchdog();
+  // Process `pid` is the service's main one from now on (MAINPID=); what this one sends no longer
+  // counts.
+  bool hand_over(pid_t pid);
   // One line for `systemctl status`; line breaks become blanks.
   bool status(std::string_view text);
 

@@ -42,6 +42,7 @@ struct Place {
 struct DirectoryWatch::Impl {
   std::string directory;
   std::function<void()> on_change;
+  std::function<void()> on_look;
   uv_loop_t uv{};
   uv_fs_event_t* event = nullptr;  // owned by uv from uv_close on, whose callback frees it
   std::optional<Place> watched;    // nullopt: there is no directory
@@ -50,9 +51,11 @@ struct DirectoryWatch::Impl {
   net::Timer look;
   std::unique_ptr<net::ReadWatch> backend;
 
-  Impl(net::Loop& loop, std::string the_directory, std::function<void()> changed)
+  Impl(net::Loop& loop, std::string the_directory, std::function<void()> changed,
+       std::function<void()> looked)
       : directory(std::move(the_directory)),
         on_change(std::move(changed)),
+        on_look(std::move(looked)),
         quiet(loop, [this] { on_change(); }),
         look(loop, [this] { look_again(); }) {
     if (const int status = uv_loop_init(&uv); status != 0) {
@@ -113,6 +116,12 @@ struct DirectoryWatch::Impl {
 
   void look_again() {
     look.start(kLook);
+    arm_again();
+    on_look();
+  }
+
+  // Follows the path to the directory that it leads to now.
+  void arm_again() {
     const auto now = Place::of(directory);
     const bool is_same =
         now.has_value() == watched.has_value() && (!now || now->is_same_directory(*watched));
@@ -131,8 +140,9 @@ struct DirectoryWatch::Impl {
 };
 
 DirectoryWatch::DirectoryWatch(net::Loop& loop, std::string directory,
-                               std::function<void()> on_change)
-    : impl_(std::make_unique<Impl>(loop, std::move(directory), std::move(on_change))) {}
+                               std::function<void()> on_change, std::function<void()> on_look)
+    : impl_(std::make_unique<Impl>(loop, std::move(directory), std::move(on_change),
+                                   std::move(on_look))) {}
 
 DirectoryWatch::~DirectoryWatch() = default;
 

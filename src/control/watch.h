@@ -15,9 +15,12 @@ namespace leash::control {
 // replaced, removed or did not exist yet is watched as soon as it is there, and each such turn is a
 // change too. Subdirectories are not watched. Where the kernel's watches have run out, the same
 // look once a second sees changes of the directory itself (renames), and a warning says so.
+// `on_look` is called at each of these looks, for what no event tells: files in subdirectories, the
+// time of day.
 class DirectoryWatch {
  public:
-  DirectoryWatch(net::Loop& loop, std::string directory, std::function<void()> on_change);
+  DirectoryWatch(net::Loop& loop, std::string directory, std::function<void()> on_change,
+                 std::function<void()> on_look);
   ~DirectoryWatch();
   DirectoryWatch(const DirectoryWatch&) = delete;
   DirectoryWatch& operator=(const DirectoryWatch&) = delete;

@@ -4,7 +4,7 @@
 #include "base/text.h"
 #include "config/policy_files.h"
 #include "ctl/commands.h"
-#include "ctl/printable.h"
+#include "insight/printable.h"
 #include "policy/address_guard.h"
 #include "policy/decide.h"
 
@@ -70,7 +70,7 @@ base::Result<Question> parse_question(const CheckOptions& options) {
 // As leash goes about it: CONNECT with host and port, the address where it is known, each request
 // inside.
 Answer answer(const policy::Snapshot& snapshot, const Question& question,
-              const policy::AddressGuard* guard, Moment now) {
+              const policy::AddressGuard* guard, insight::Moment now) {
   Answer out;
   const base::Authority& to = question.authority;
   if (question.is_tunnelled) {
@@ -94,12 +94,12 @@ std::string row(std::string_view mode, bool is_present, const Answer& answer) {
   line += mode;
   line.append(11 - mode.size(), ' ');
   line += passes ? "allowed" : "blocked";
-  if (!decision.is_allowed) line += "  " + printable(decision.reason);
+  if (!decision.is_allowed) line += "  " + insight::printable(decision.reason);
   if (!answer.refusal.empty()) line += "  address_not_allowed (" + answer.refusal + ")";
   if (decision.would_block) line += "  would_block_in_enforce";
   if (passes && decision.tls == policy::TlsMode::kSplice) line += "  spliced, not read";
-  if (!decision.rule.empty()) line += "  " + printable(decision.rule);
-  if (!decision.note.empty()) line += "  \"" + printable(decision.note) + "\"";
+  if (!decision.rule.empty()) line += "  " + insight::printable(decision.rule);
+  if (!decision.note.empty()) line += "  \"" + insight::printable(decision.note) + "\"";
   return line + "\n";
 }
 
@@ -113,7 +113,11 @@ int run_check(const Context& context, const CheckOptions& options) {
   if (question->authority.host.is_ip()) {
     const auto settings = context.settings();
     if (!settings) return context.fail(settings.error());
-    guard.emplace(settings->origin_networks, settings->listen, std::vector<base::IpAddress>{});
+    std::vector<base::SocketAddress> own;
+    for (const base::Endpoint& endpoint : settings->listen) {
+      if (!endpoint.is_unix()) own.push_back(endpoint.tcp);
+    }
+    guard.emplace(settings->origin_networks, own, std::vector<base::IpAddress>{});
   }
   const config::PolicyReading reading = config::read_policy(context.policy_dir());
   for (const config::Finding& finding : reading.findings) {
@@ -136,10 +140,10 @@ int run_check(const Context& context, const CheckOptions& options) {
   if (question->is_connect_only) {
     context.out << "CONNECT " << question->authority.text() << '\n';
   } else {
-    context.out << printable(question->method) << ' '
+    context.out << insight::printable(question->method) << ' '
                 << (question->is_tunnelled ? "https://" : "http://")
                 << question->authority.text_without(question->is_tunnelled ? 443 : 80)
-                << printable(question->path) << '\n';
+                << insight::printable(question->path) << '\n';
   }
   bool is_allowed = false;
   for (const policy::Mode mode : kModes) {

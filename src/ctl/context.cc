@@ -3,7 +3,7 @@
 #include <array>
 #include <vector>
 
-#include "ctl/printable.h"
+#include "insight/printable.h"
 
 namespace leash::ctl {
 namespace {
@@ -48,8 +48,15 @@ base::Result<config::Settings> Context::settings() const {
   return std::move(parsed->settings);
 }
 
+base::Result<std::vector<std::string>> Context::logs(const std::vector<std::string>& named) const {
+  if (!named.empty()) return named;
+  auto known = settings();
+  if (!known) return tl::unexpected(known.error());
+  return std::vector<std::string>{std::move(known->log)};
+}
+
 int Context::fail(std::string_view message) const {
-  err << "leashctl: " << printable(message) << '\n';
+  err << "leashctl: " << insight::printable(message) << '\n';
   return kFailed;
 }
 
@@ -58,7 +65,7 @@ int Context::fail(const base::Error& error) const {
 }
 
 void Context::warn(std::string_view message) const {
-  err << "leashctl: warning: " << printable(message) << '\n';
+  err << "leashctl: warning: " << insight::printable(message) << '\n';
 }
 
 }  // namespace leash::ctl

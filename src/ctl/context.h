@@ -7,6 +7,7 @@
 #include <ostream>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/error.h"
 #include "config/settings.h"
@@ -31,6 +32,7 @@ struct Context {
   std::ostream& err;
   std::map<std::string, std::string> env;
   bool is_coloured = false;
+  bool shows_progress = false;  // err is a terminal
   std::function<std::chrono::system_clock::time_point()> now = std::chrono::system_clock::now;
   // Passes the time between two looks at a log that is followed; false ends the following.
   std::function<bool()> wait;
@@ -42,6 +44,9 @@ struct Context {
   // leash's settings for this policy directory, with --log, --ca-dir and --admin on top. Errors:
   // bad_config.
   [[nodiscard]] base::Result<config::Settings> settings() const;
+  // `named`, or the log where that is empty. Errors: bad_config.
+  [[nodiscard]] base::Result<std::vector<std::string>> logs(
+      const std::vector<std::string>& named) const;
   // "" where the variable is not set.
   [[nodiscard]] std::string variable(const std::string& name) const;
 

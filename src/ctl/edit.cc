@@ -8,7 +8,7 @@
 #include "base/text.h"
 #include "config/policy_files.h"
 #include "ctl/commands.h"
-#include "ctl/small_file.h"
+#include "insight/small_file.h"
 
 namespace leash::ctl {
 namespace {
@@ -71,7 +71,7 @@ base::Result<std::string> list_in_force(const std::string& dir) {
   const auto refuse = [](std::string detail) {
     return base::fail(base::Code::kBadConfig, base::Fault::kClient, std::move(detail));
   };
-  const auto text = read_small_file(dir + "/mode", 64 * 1024);
+  const auto text = insight::read_small_file(dir + "/mode", 64 * 1024);
   const std::string word = text ? std::string(base::trim(*text)) : "enforce";
   if (word == "enforce" || word == "blocklist") return word;
   if (word == "audit") {

@@ -3,8 +3,8 @@
 
 #include "config/policy_files.h"
 #include "ctl/commands.h"
-#include "ctl/printable.h"
-#include "ctl/suffixes.h"
+#include "insight/printable.h"
+#include "insight/suffixes.h"
 
 namespace leash::ctl {
 namespace {
@@ -14,8 +14,8 @@ using config::PolicyList;
 
 // A span of --expires counts from now; everything else is for the list's own reader to judge.
 void resolve_expiry(const Context& context, EntryChange& change) {
-  if (const auto span = parse_span(change.expires)) {
-    change.expires = second_text(context.now() + *span);
+  if (const auto span = insight::parse_span(change.expires)) {
+    change.expires = insight::second_text(context.now() + *span);
   }
 }
 
@@ -24,7 +24,7 @@ void warn_of_shared_name(const Context& context, const std::string& host) {
   if (text.starts_with("*.")) text.remove_prefix(2);
   const auto parsed = base::Host::parse_lenient(text);
   if (!parsed) return;
-  if (const std::string warning = shared_name_warning(*parsed); !warning.empty()) {
+  if (const std::string warning = insight::shared_name_warning(*parsed); !warning.empty()) {
     context.warn(warning);
   }
 }
@@ -33,7 +33,7 @@ int add(const Context& context, PolicyList list, EntryChange change) {
   resolve_expiry(context, change);
   const auto done = config::add_entry(context.policy_dir(), list, change);
   if (!done) return context.fail(done.error());
-  context.out << printable(*done) << '\n';
+  context.out << insight::printable(*done) << '\n';
   warn_of_shared_name(context, change.host);
   return kDone;
 }
@@ -81,7 +81,7 @@ int run_remove(const Context& context, std::optional<PolicyList> from, const Ent
   }
   const auto done = config::remove_entry(dir, *from, change);
   if (!done) return context.fail(done.error());
-  context.out << printable(*done) << '\n';
+  context.out << insight::printable(*done) << '\n';
   return kDone;
 }
 

@@ -1,8 +1,9 @@
+#include <algorithm>
 #include <array>
 #include <filesystem>
 
 #include "ctl/commands.h"
-#include "ctl/printable.h"
+#include "insight/printable.h"
 #include "tls/authority_store.h"
 
 namespace leash::ctl {
@@ -31,7 +32,7 @@ std::string proxy_url(base::SocketAddress listener) {
 }
 
 // A line break would end the line that `eval` reads, and no path or URL has one.
-bool has_control(const std::string& text) { return printable(text) != text; }
+bool has_control(const std::string& text) { return insight::printable(text) != text; }
 
 }  // namespace
 
@@ -41,7 +42,17 @@ int run_env(const Context& context, const EnvOptions& options) {
   if (proxy.empty() || ca_file.empty()) {
     const auto settings = context.settings();
     if (!settings) return context.fail(settings.error());
-    if (proxy.empty()) proxy = proxy_url(settings->listen.front());
+    if (proxy.empty()) {
+      // No program takes a unix socket from a proxy variable.
+      const auto tcp =
+          std::find_if(settings->listen.begin(), settings->listen.end(),
+                       [](const base::Endpoint& endpoint) { return !endpoint.is_unix(); });
+      if (tcp == settings->listen.end()) {
+        return context.fail(
+            "leash listens on unix sockets only, which proxy variables cannot name: give --proxy");
+      }
+      proxy = proxy_url(tcp->tcp);
+    }
     if (ca_file.empty()) {
       const auto certificate = tls::read_ca_certificate(settings->ca_dir);
       if (!certificate) return context.fail(certificate.error());
@@ -56,7 +67,7 @@ int run_env(const Context& context, const EnvOptions& options) {
     return context.fail("the certificate's path has a control character: " + ca_file);
   }
   const auto line = [&context](const char* name, const std::string& value) {
-    context.out << "export " << name << '=' << shell_word(value) << '\n';
+    context.out << "export " << name << '=' << insight::shell_word(value) << '\n';
   };
   for (const char* name : kProxyVariables) line(name, proxy);
   line("NO_PROXY", "localhost,127.0.0.1");

@@ -6,17 +6,18 @@
 #include "audit/log_reader.h"
 #include "audit/record.h"
 #include "base/text.h"
+#include "ctl/log_paths.h"
 
 namespace leash::ctl {
 namespace {
 
 using audit::Event;
 
-constexpr std::array kEvents = {Event::kConnectAllowed,  Event::kRequest,    Event::kAllowed,
-                                Event::kBlocked,         Event::kError,      Event::kTunnelClosed,
-                                Event::kWebsocketClosed, Event::kModeChange, Event::kPolicyChange,
-                                Event::kPolicyError,     Event::kStart,      Event::kStop,
-                                Event::kCheckpoint};
+constexpr std::array kEvents = {
+    Event::kConnectAllowed, Event::kRequest,      Event::kAllowed,          Event::kBlocked,
+    Event::kError,          Event::kTunnelClosed, Event::kWebsocketMessage, Event::kWebsocketClosed,
+    Event::kModeChange,     Event::kPolicyChange, Event::kPolicyError,      Event::kStart,
+    Event::kStop,           Event::kCheckpoint};
 
 tl::unexpected<base::Error> refuse(std::string detail) {
   return base::fail(base::Code::kBadConfig, base::Fault::kClient, std::move(detail));
@@ -33,10 +34,11 @@ bool covers(std::string_view host, std::string_view name) {
   return name.size() == host.size() || name[name.size() - host.size() - 1] == '.';
 }
 
-base::Result<std::optional<Moment>> read_moment(const char* option, const std::string& text,
-                                                Moment now) {
-  if (text.empty()) return std::optional<Moment>{};
-  const auto moment = parse_moment(text, now);
+base::Result<std::optional<insight::Moment>> read_moment(const char* option,
+                                                         const std::string& text,
+                                                         insight::Moment now) {
+  if (text.empty()) return std::optional<insight::Moment>{};
+  const auto moment = insight::parse_moment(text, now);
   if (!moment) {
     return refuse(std::string(option) + ": not a time: " + text +
                   " (2026-01-31T12:00:00Z, Unix seconds, or 15m, 2h, 7d ago)");
@@ -44,21 +46,9 @@ base::Result<std::optional<Moment>> read_moment(const char* option, const std::s
   return moment;
 }
 
-base::Result<void> read_lines(const std::string& path,
-                              const std::function<void(std::string_view)>& on_line) {
-  auto reader = audit::LogReader::open(path);
-  if (!reader) return tl::unexpected(reader.error());
-  for (;;) {
-    const auto line = reader->next();
-    if (!line) return tl::unexpected(line.error());
-    if (!*line) return {};
-    on_line((*line)->text);
-  }
-}
-
 }  // namespace
 
-base::Result<EventQuery> EventQuery::parse(const EventFilter& filter, Moment now) {
+base::Result<EventQuery> EventQuery::parse(const EventFilter& filter, insight::Moment now) {
   EventQuery query;
   auto since = read_moment("--since", filter.since, now);
   if (!since) return tl::unexpected(since.error());
@@ -81,8 +71,14 @@ base::Result<EventQuery> EventQuery::parse(const EventFilter& filter, Moment now
   query.event_ = filter.event;
   if (!filter.client.empty()) {
     const auto client = base::Network::parse(filter.client);
-    if (!client) return refuse("--client: not an address or network: " + filter.client);
-    query.client_ = *client;
+    // Who comes by a unix socket has a name instead of an address.
+    if (client) {
+      query.client_ = *client;
+    } else if (filter.client.starts_with("unix:")) {
+      query.client_name_ = filter.client;
+    } else {
+      return refuse("--client: not an address, network or unix:UID: " + filter.client);
+    }
   }
   query.agent_ = filter.agent;
   if (filter.status) query.status_ = static_cast<std::uint64_t>(*filter.status);
@@ -90,7 +86,7 @@ base::Result<EventQuery> EventQuery::parse(const EventFilter& filter, Moment now
   return query;
 }
 
-bool EventQuery::matches(const LogEvent& event) const {
+bool EventQuery::matches(const insight::LogEvent& event) const {
   if ((since_ || until_) && !event.ts) return false;
   if (since_ && event.time < *since_) return false;
   if (until_ && event.time >= *until_) return false;
@@ -98,6 +94,7 @@ bool EventQuery::matches(const LogEvent& event) const {
   if (!agent_.empty() && event.agent != agent_) return false;
   if (status_ && event.status != status_) return false;
   if (would_block_ && !event.would_block) return false;
+  if (!client_name_.empty() && event.client != client_name_) return false;
   if (client_) {
     const auto address = base::IpAddress::parse(event.client);
     if (!address || !client_->contains(*address)) return false;
@@ -105,18 +102,26 @@ bool EventQuery::matches(const LogEvent& event) const {
   return host_.empty() || covers(host_, base::lower(event.host));
 }
 
-int for_each_event(const Context& context, const std::vector<std::string>& files,
-                   const EventQuery& query,
-                   const std::function<void(const LogEvent&, std::string_view line)>& on_event) {
-  std::vector<std::string> paths = files;
-  if (paths.empty()) {
-    const auto settings = context.settings();
-    if (!settings) return context.fail(settings.error());
-    paths.push_back(settings->log);
+base::Result<void> read_lines(const std::string& path,
+                              const std::function<void(std::string_view)>& on_line) {
+  auto reader = audit::LogReader::open(path);
+  if (!reader) return tl::unexpected(reader.error());
+  for (;;) {
+    const auto line = reader->next();
+    if (!line) return tl::unexpected(line.error());
+    if (!*line) return {};
+    on_line((*line)->text);
   }
+}
+
+int for_each_event(
+    const Context& context, const LogChoice& logs, const EventQuery& query,
+    const std::function<void(const insight::LogEvent&, std::string_view line)>& on_event) {
+  const auto paths = log_paths(context, logs);
+  if (!paths) return context.fail(paths.error());
   std::uint64_t strange = 0;
   const auto on_line = [&](std::string_view line) {
-    const auto event = read_event(line);
+    const auto event = insight::read_event(line);
     if (!event) {
       if (!base::trim(line).empty()) ++strange;
     } else if (query.matches(*event)) {
@@ -124,7 +129,7 @@ int for_each_event(const Context& context, const std::vector<std::string>& files
     }
   };
   int code = kDone;
-  for (const std::string& path : paths) {
+  for (const std::string& path : *paths) {
     if (const auto done = read_lines(path, on_line); !done) code = context.fail(done.error());
   }
   if (strange > 0) {

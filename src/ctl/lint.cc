@@ -2,10 +2,11 @@
 #include <tuple>
 #include <vector>
 
+#include "config/agents_file.h"
 #include "config/policy_files.h"
 #include "ctl/commands.h"
-#include "ctl/printable.h"
-#include "ctl/suffixes.h"
+#include "insight/printable.h"
+#include "insight/suffixes.h"
 
 namespace leash::ctl {
 namespace {
@@ -17,7 +18,7 @@ void add_shared_names(const std::shared_ptr<const policy::EntryMap>& entries,
   if (entries == nullptr) return;
   for (const auto& [name, of_host] : entries->all()) {
     for (const policy::Entry& entry : of_host) {
-      const std::string warning = shared_name_warning(entry.host);
+      const std::string warning = insight::shared_name_warning(entry.host);
       if (warning.empty()) break;
       findings.push_back(Finding{entry.file, entry.line, warning, false});
     }
@@ -35,6 +36,10 @@ int run_lint(const Context& context) {
   std::vector<Finding> findings = reading.findings;
   add_shared_names(reading.enforce, findings);
   add_shared_names(reading.blocklist, findings);
+  const auto agents = config::read_agent_networks(context.policy_dir());
+  findings.insert(findings.end(), agents.findings.begin(), agents.findings.end());
+  const auto writable = config::writable_policy(context.policy_dir());
+  findings.insert(findings.end(), writable.begin(), writable.end());
   if (const auto settings = context.settings(); !settings) {
     findings.push_back(Finding{"settings", 0, settings.error().detail, true});
   }
@@ -44,10 +49,10 @@ int run_lint(const Context& context) {
   std::size_t errors = 0;
   for (const Finding& finding : findings) {
     if (finding.is_error) ++errors;
-    context.out << printable(finding.file) << ':';
+    context.out << insight::printable(finding.file) << ':';
     if (finding.line > 0) context.out << finding.line << ':';
-    context.out << (finding.is_error ? " error: " : " warning: ") << printable(finding.text)
-                << '\n';
+    context.out << (finding.is_error ? " error: " : " warning: ")
+                << insight::printable(finding.text) << '\n';
   }
   if (findings.empty()) {
     context.out << "no findings\n";

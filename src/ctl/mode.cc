@@ -2,8 +2,8 @@
 #include <cstddef>
 
 #include "ctl/commands.h"
-#include "ctl/printable.h"
-#include "ctl/small_file.h"
+#include "insight/printable.h"
+#include "insight/small_file.h"
 
 namespace leash::ctl {
 namespace {
@@ -19,8 +19,8 @@ int run_mode(const Context& context, const std::string& name) {
   if (name.empty()) {
     // As it stands, even where leash would take it for enforce: this is what an operator has to see
     // then.
-    const auto text = read_small_file(dir + "/mode", kMaxModeBytes);
-    context.out << (text ? printable(*text, LineBreaks::kKeep) : "enforce\n");
+    const auto text = insight::read_small_file(dir + "/mode", kMaxModeBytes);
+    context.out << (text ? insight::printable(*text, insight::LineBreaks::kKeep) : "enforce\n");
     return kDone;
   }
   for (const policy::Mode candidate : kModes) {

@@ -3,12 +3,13 @@
 #include <cerrno>
 
 #include "base/text.h"
+#include "config/agents_file.h"
 #include "config/policy_files.h"
-#include "ctl/admin_client.h"
 #include "ctl/commands.h"
-#include "ctl/log_event.h"
-#include "ctl/log_follower.h"
-#include "ctl/printable.h"
+#include "insight/admin_client.h"
+#include "insight/log_event.h"
+#include "insight/log_follower.h"
+#include "insight/printable.h"
 #include "tls/authority_store.h"
 
 namespace leash::ctl {
@@ -54,30 +55,30 @@ Line log_line(const std::string& path) {
   if (::stat(path.c_str(), &status) != 0) {
     return {path + ": " + base::errno_text(errno), false};
   }
-  return {path + ", " + bytes_text(static_cast<std::uint64_t>(status.st_size))};
+  return {path + ", " + insight::bytes_text(static_cast<std::uint64_t>(status.st_size))};
 }
 
 Line last_event_line(const std::string& path) {
-  LogFollower log(path);
-  std::optional<LogEvent> last;
+  insight::LogFollower log(path);
+  std::optional<insight::LogEvent> last;
   auto done = log.start(1);
-  if (done) done = log.poll([&last](std::string_view line) { last = read_event(line); });
+  if (done) done = log.poll([&last](std::string_view line) { last = insight::read_event(line); });
   if (!done) return {done.error().detail, false};
   if (!last) return {"none"};
-  return {event_row(*last, Colours::kOff)};
+  return {insight::event_row(*last, insight::Colours::kOff)};
 }
 
-Line ca_line(const std::string& dir, Moment now) {
+Line ca_line(const std::string& dir, insight::Moment now) {
   const auto certificate = tls::read_ca_certificate(dir);
   if (!certificate) return {certificate.error().detail, false};
-  const auto end = parse_moment(certificate->not_after, now);
+  const auto end = insight::parse_moment(certificate->not_after, now);
   if (end && *end <= now) return {certificate->path + ", expired " + certificate->not_after, false};
   return {certificate->path + ", until " + certificate->not_after};
 }
 
 Line admin_line(const std::string& admin) {
   if (admin == "off") return {"off"};
-  const auto answer = admin_get(admin, "/readyz", kAdminTime);
+  const auto answer = insight::admin_get(admin, "/readyz", kAdminTime);
   if (!answer) return {admin + ", no answer: " + answer.error().detail, false};
   if (answer->status == 200) return {admin + ", ready"};
   std::string text = admin + ", not ready (" + std::to_string(answer->status) + ")";
@@ -93,7 +94,7 @@ int run_status(const Context& context) {
   const auto print = [&](std::string_view name, const Line& line) {
     const bool marks = context.is_coloured && !line.is_well;
     context.out << name << std::string(12 - name.size(), ' ') << (marks ? "\x1b[33m" : "")
-                << printable(line.text) << (marks ? "\x1b[0m" : "") << '\n';
+                << insight::printable(line.text) << (marks ? "\x1b[0m" : "") << '\n';
     is_well = is_well && line.is_well;
   };
   const std::string dir = context.policy_dir();
@@ -102,7 +103,10 @@ int run_status(const Context& context) {
   print("mode", mode_line(reading));
   print("enforce", entries_line(reading.enforce));
   print("blocklist", blocklist_line(reading));
-  print("findings", findings_line(reading.findings));
+  std::vector<config::Finding> findings = reading.findings;
+  const auto agents = config::read_agent_networks(dir);
+  findings.insert(findings.end(), agents.findings.begin(), agents.findings.end());
+  print("findings", findings_line(findings));
   const auto settings = context.settings();
   if (!settings) {
     print("settings", {settings.error().detail, false});

@@ -5,8 +5,8 @@
 
 #include "ctl/commands.h"
 #include "ctl/event_query.h"
-#include "ctl/log_event.h"
-#include "ctl/printable.h"
+#include "insight/log_event.h"
+#include "insight/printable.h"
 
 namespace leash::ctl {
 namespace {
@@ -20,7 +20,7 @@ struct Counts {
 
 // Requests are counted by their outcome, so that an intent and its outcome are one. The bytes of an
 // intercepted tunnel are those of the requests inside, which have lines of their own.
-void count(Counts& counts, const LogEvent& event) {
+void count(Counts& counts, const insight::LogEvent& event) {
   if (event.event == "allowed" || event.event == "blocked" || event.event == "error") {
     ++counts.requests;
     if (event.event == "blocked") ++counts.refused;
@@ -36,7 +36,7 @@ using Row = std::pair<std::string, Counts>;
 
 class Table {
  public:
-  void add(const std::string& name, const LogEvent& event) {
+  void add(const std::string& name, const insight::LogEvent& event) {
     // An agent chooses the hosts it asks for, and so how many there are.
     if (rows_.size() >= kMaxNames && !rows_.contains(name)) {
       count(others_, event);
@@ -61,8 +61,9 @@ class Table {
                        heading);
     for (auto row = rows.begin(); row != end; ++row) {
       out << fmt::format("{:>9} {:>9} {:>9} {:>11}  {}\n", row->second.requests,
-                         row->second.refused, row->second.errors, bytes_text(row->second.bytes),
-                         shortened(printable(row->first), 253));
+                         row->second.refused, row->second.errors,
+                         insight::bytes_text(row->second.bytes),
+                         insight::shortened(insight::printable(row->first), 253));
     }
   }
 
@@ -82,8 +83,8 @@ int run_top(const Context& context, const TopOptions& options) {
   }
   Table hosts;
   Table agents;
-  const int code =
-      for_each_event(context, options.files, *query, [&](const LogEvent& event, std::string_view) {
+  const int code = for_each_event(
+      context, options.logs, *query, [&](const insight::LogEvent& event, std::string_view) {
         if (event.host.empty()) return;
         hosts.add(event.host, event);
         agents.add(event.agent.empty() ? event.client : event.agent, event);

@@ -83,6 +83,8 @@ base::Result<std::optional<RequestEvent>> RequestParser::next(std::string_view& 
 
 bool RequestParser::is_between_messages() const { return !impl_->body && impl_->head.is_empty(); }
 
+std::size_t RequestParser::held_bytes() const { return impl_->head.held_bytes(); }
+
 bool RequestParser::is_in_head() const { return !impl_->body && !impl_->head.is_empty(); }
 
 struct ResponseParser::Impl {

@@ -36,6 +36,8 @@ class RequestParser {
   [[nodiscard]] bool is_between_messages() const;
   // A head has begun and is not whole.
   [[nodiscard]] bool is_in_head() const;
+  // Of a head or trailer section that is not whole.
+  [[nodiscard]] std::size_t held_bytes() const;
 
  private:
   struct Impl;

@@ -15,6 +15,9 @@ namespace {
 
 using base::equals_ignoring_case;
 
+// Room that most heads need, taken at once.
+constexpr std::size_t kUsualHeadBytes = 512;
+
 // Whatever wrote it, no text may end the line that it stands in. Our parsers refuse such bytes, so
 // this costs a look and no more; it holds if a head ever comes from elsewhere.
 void append_text(std::string& out, std::string_view text) {
@@ -54,7 +57,9 @@ bool is_written_here(std::string_view name) {
 void append_framing(std::string& out, const Body& body) {
   switch (body.framing) {
     case Framing::kLength:
-      fmt::format_to(std::back_inserter(out), "Content-Length: {}\r\n", body.length);
+      out.append("Content-Length: ");
+      base::append_decimal(out, body.length);
+      out.append("\r\n");
       break;
     case Framing::kChunked:
       out.append("Transfer-Encoding: chunked\r\n");
@@ -87,13 +92,14 @@ bool states_empty_body(const RequestHead& head) {
 }
 
 // A response without a body may still tell how long the body would have been (RFC 9110 s. 8.6).
-bool keeps_content_length(const ResponseHead& head) {
-  return head.body.framing == Framing::kNone && head.status >= 200 && head.status != 204;
+bool keeps_content_length(const ResponseHead& head, const Body& body) {
+  return body.framing == Framing::kNone && head.status >= 200 && head.status != 204;
 }
 
 }  // namespace
 
 void append_request(std::string& out, const RequestHead& head, std::string_view upgrade) {
+  out.reserve(out.size() + kUsualHeadBytes);
   append_text(out, head.method);
   out.push_back(' ');
   append_text(out,
@@ -115,21 +121,30 @@ void append_request(std::string& out, const RequestHead& head, std::string_view 
 }
 
 void append_response(std::string& out, const ResponseHead& head, std::string_view upgrade) {
-  fmt::format_to(std::back_inserter(out), "HTTP/1.1 {} ", head.status);
+  append_response(out, head, ResponseFraming{head.body, head.is_persistent}, upgrade);
+}
+
+void append_response(std::string& out, const ResponseHead& head, const ResponseFraming& framing,
+                     std::string_view upgrade) {
+  out.reserve(out.size() + kUsualHeadBytes);
+  out.append("HTTP/1.1 ");
+  base::append_decimal(out, static_cast<unsigned>(head.status));
+  out.push_back(' ');
   append_text(out, head.reason.empty() ? status_text(head.status) : head.reason);
   out.append("\r\n");
   for (const Field& field : head.fields.all()) {
     if (!is_written_here(field.name)) append_field(out, field.name, field.value);
   }
-  if (keeps_content_length(head)) {
+  if (keeps_content_length(head, framing.body)) {
     const std::string* length = head.fields.find("content-length");
     if (length != nullptr && base::parse_decimal(*length)) {
       append_field(out, "Content-Length", *length);
     }
   }
   if (!head.is_interim()) {
-    append_framing(out, head.body);
-    const bool is_persistent = head.is_persistent && head.body.framing != Framing::kUntilClose;
+    append_framing(out, framing.body);
+    const bool is_persistent =
+        framing.is_persistent && framing.body.framing != Framing::kUntilClose;
     append_connection(out, is_persistent, false, upgrade);
   }
   out.append("\r\n");

@@ -14,6 +14,13 @@ namespace leash::http {
 // except for asterisk. Kept spelling and order of the other fields; Host first.
 void append_request(std::string& out, const RequestHead& head, std::string_view upgrade = {});
 void append_response(std::string& out, const ResponseHead& head, std::string_view upgrade = {});
+// The same with another body and end than `head` says: what this connection makes of them.
+struct ResponseFraming {
+  Body body;
+  bool is_persistent = true;
+};
+void append_response(std::string& out, const ResponseHead& head, const ResponseFraming& framing,
+                     std::string_view upgrade);
 // One chunk; nothing for empty bytes (that would be the end).
 void append_chunk(std::string& out, std::string_view bytes);
 void append_last_chunk(std::string& out, const Fields& trailers);

@@ -21,16 +21,14 @@ H2Client::H2Client(const H2Limits& limits, Handler& handler)
     : H2Session(Side::kClient, limits, handler), handler_(handler) {}
 
 std::size_t H2Client::room() const {
+  const bool takes_new =
+      is_open() && !is_going_away_ && nghttp2_session_check_request_allowed(raw()) != 0;
+  if (!takes_new) return 0;
   const std::uint32_t theirs = has_settings_ ? nghttp2_session_get_remote_settings(
                                                    raw(), NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS)
                                              : kStreamsBeforeSettings;
   const std::size_t most = std::min(theirs, limits().streams);
   return most - std::min(most, active_streams());
-}
-
-bool H2Client::has_room() const {
-  return is_open() && !is_going_away_ && room() > 0 &&
-         nghttp2_session_check_request_allowed(raw()) != 0;
 }
 
 base::Result<std::int32_t> H2Client::start(const RequestHead& head, bool ends_here) {
@@ -77,7 +75,10 @@ void H2Client::take_goaway(std::int32_t last_stream) {
   handler_.on_goaway(last_stream);
 }
 
-void H2Client::take_settings() { has_settings_ = true; }
+void H2Client::take_settings() {
+  has_settings_ = true;
+  handler_.on_settings();
+}
 
 void H2Client::take_ping_ack() { pings_pending_ = std::max(0, pings_pending_ - 1); }
 

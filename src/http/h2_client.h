@@ -14,6 +14,8 @@ class H2Client final : public H2Session {
     // The origin takes no new streams. Those above `last_stream` get on_reset with stream_refused
     // next.
     virtual void on_goaway(std::int32_t last_stream) = 0;
+    // The origin's SETTINGS have come, the first or later ones.
+    virtual void on_settings() {}
   };
 
   // `handler` must outlive this.
@@ -23,8 +25,8 @@ class H2Client final : public H2Session {
   // Errors: too_many_streams (the origin's or our limit is used up), stream_refused (GOAWAY, or no
   // ids left: use another connection), upgrade_refused (no extended CONNECT here).
   [[nodiscard]] base::Result<std::int32_t> start(const RequestHead& head, bool ends_here);
-  // start() would not fail for reasons of the connection.
-  [[nodiscard]] bool has_room() const;
+  // How often start() would not fail now for reasons of the connection.
+  [[nodiscard]] std::size_t room() const;
   [[nodiscard]] bool is_going_away() const { return is_going_away_; }
   // The origin's first SETTINGS have come; before that, the next is not known.
   [[nodiscard]] bool has_settings() const { return has_settings_; }
@@ -40,7 +42,6 @@ class H2Client final : public H2Session {
   void take_goaway(std::int32_t last_stream) override;
   void take_settings() override;
   void take_ping_ack() override;
-  [[nodiscard]] std::size_t room() const;
 
   Handler& handler_;
   bool is_going_away_ = false;

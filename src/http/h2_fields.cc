@@ -18,6 +18,10 @@ using base::Fault;
 // RFC 9113 s. 6.5.2.
 constexpr std::size_t kFieldOverhead = 32;
 
+// What most messages have room in, so that their lists do not grow step by step.
+constexpr std::size_t kUsualPseudo = 4;
+constexpr std::size_t kUsualFields = 12;
+
 // RFC 9113 s. 8.2.2.
 bool is_connection_field(std::string_view name) {
   static constexpr std::array<std::string_view, 6> kNames = {
@@ -26,12 +30,14 @@ bool is_connection_field(std::string_view name) {
   return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
 }
 
+bool is_lower_case(std::string_view name) {
+  return std::none_of(name.begin(), name.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
+}
+
 // RFC 9113 s. 8.2.1. nghttp2 says the same; what goes on to an HTTP/1 leg is worth a second look.
 std::optional<Error> check_fields(const Fields& fields, Fault fault) {
   for (const Field& field : fields.all()) {
-    const bool is_lower = std::none_of(field.name.begin(), field.name.end(),
-                                       [](char c) { return c >= 'A' && c <= 'Z'; });
-    if (!is_token(field.name) || !is_lower || is_connection_field(field.name)) {
+    if (!is_token(field.name) || !is_lower_case(field.name) || is_connection_field(field.name)) {
       return Error{Code::kBadFieldName, fault, {}};
     }
     const std::string& value = field.value;
@@ -100,12 +106,16 @@ Body request_body(const RequestHead& head, std::optional<std::uint64_t> length, 
   return {has_content ? Framing::kLength : Framing::kNone, 0};
 }
 
+std::string_view lower_name(HeaderList& list, const std::string& name) {
+  return is_lower_case(name) ? std::string_view(name) : list.keep(base::lower(name));
+}
+
 void append_fields(HeaderList& list, const Fields& fields) {
   for (const Field& field : fields.all()) {
-    std::string name = base::lower(field.name);
+    const std::string_view name = lower_name(list, field.name);
     if (is_connection_field(name) || name == "host" || name == "content-length") continue;
     if (name == "te" && !base::equals_ignoring_case(field.value, "trailers")) continue;
-    list.push_back({std::move(name), field.value});
+    list.add(name, field.value);
   }
 }
 
@@ -114,9 +124,13 @@ void append_fields(HeaderList& list, const Fields& fields) {
 void HeaderBlock::add(std::string_view name, std::string_view value) {
   bytes += name.size() + value.size() + kFieldOverhead;
   if (name.starts_with(':')) {
-    pseudo.push_back({std::string(name), std::string(value)});
+    if (pseudo.empty()) pseudo.reserve(kUsualPseudo);
+    Field& field = pseudo.emplace_back();
+    field.name = name;
+    field.value = value;
     return;
   }
+  if (fields.empty()) fields.all().reserve(kUsualFields);
   if (name == "cookie") {
     for (Field& field : fields.all()) {
       if (field.name != "cookie") continue;
@@ -124,7 +138,9 @@ void HeaderBlock::add(std::string_view name, std::string_view value) {
       return;
     }
   }
-  fields.add(std::string(name), std::string(value));
+  Field& field = fields.all().emplace_back();
+  field.name = name;
+  field.value = value;
 }
 
 const std::string* HeaderBlock::find_pseudo(std::string_view name) const {
@@ -212,49 +228,49 @@ Fields trailers_from(HeaderBlock block) {
 }
 
 HeaderList request_list(const RequestHead& head) {
-  HeaderList list;
-  const std::string scheme = head.scheme.empty() ? "https" : head.scheme;
+  HeaderList list(head.fields.size() + kUsualPseudo + 2);  // :protocol, content-length
+  const std::string_view scheme = head.scheme.empty() ? "https" : std::string_view(head.scheme);
   const std::string* host = head.fields.find("host");
-  list.push_back({":method", head.protocol.empty() ? head.method : "CONNECT"});
-  list.push_back({":scheme", scheme});
+  list.add(":method", head.protocol.empty() ? std::string_view(head.method) : "CONNECT");
+  list.add(":scheme", scheme);
   if (host != nullptr) {
-    list.push_back({":authority", *host});
+    list.add(":authority", *host);
   } else if (head.host) {
     base::Authority authority = *head.host;
     authority.port = effective_port(authority, scheme);
-    list.push_back({":authority", authority.text_without(default_port(scheme))});
+    list.add(":authority", list.keep(authority.text_without(default_port(scheme))));
   }
-  list.push_back({":path", head.form == TargetForm::kAsterisk ? "*" : head.path});
-  if (!head.protocol.empty()) list.push_back({":protocol", head.protocol});
+  list.add(":path", head.form == TargetForm::kAsterisk ? "*" : std::string_view(head.path));
+  if (!head.protocol.empty()) list.add(":protocol", head.protocol);
   append_fields(list, head.fields);
   if (head.protocol.empty() && head.body.framing == Framing::kLength) {
-    list.push_back({"content-length", std::to_string(head.body.length)});
+    list.add("content-length", list.keep(std::to_string(head.body.length)));
   }
   return list;
 }
 
 HeaderList response_list(const ResponseHead& head) {
-  HeaderList list;
-  list.push_back({":status", std::to_string(head.status)});
+  HeaderList list(head.fields.size() + 2);  // :status, content-length
+  list.add(":status", list.keep(std::to_string(head.status)));
   append_fields(list, head.fields);
   if (head.is_interim() || head.status == 204) return list;
   if (head.body.framing == Framing::kLength) {
-    list.push_back({"content-length", std::to_string(head.body.length)});
+    list.add("content-length", list.keep(std::to_string(head.body.length)));
   } else if (const std::string* length = head.fields.find("content-length");
              length != nullptr && head.body.framing == Framing::kNone) {
     // The answer to HEAD, and 304, tell of a body that does not come (RFC 9110 s. 8.6).
-    list.push_back({"content-length", *length});
+    list.add("content-length", *length);
   }
   return list;
 }
 
 HeaderList trailer_list(const Fields& trailers) {
-  HeaderList list;
+  HeaderList list(trailers.size());
   for (const Field& field : trailers.all()) {
-    std::string name = base::lower(field.name);
+    const std::string_view name = lower_name(list, field.name);
     if (name.starts_with(':') || is_connection_field(name) || !is_allowed_in_trailer(name))
       continue;
-    list.push_back({std::move(name), field.value});
+    list.add(name, field.value);
   }
   return list;
 }

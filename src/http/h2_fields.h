@@ -1,7 +1,10 @@
 // Between HTTP/2 header lists and messages as values: RFC 9113 s. 8, without its tolerances.
 #pragma once
 
+#include <forward_list>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -19,8 +22,33 @@ struct HeaderBlock {
   [[nodiscard]] const std::string* find_pseudo(std::string_view name) const;
 };
 
-// What goes into HPACK: pseudo-fields first, names in lower case.
-using HeaderList = std::vector<Field>;
+// What goes into HPACK: pseudo-fields first, names in lower case. Nothing of the message that it
+// was made of is copied, which has to outlive it.
+class HeaderList {
+ public:
+  struct Item {
+    std::string_view name, value;
+  };
+
+  explicit HeaderList(std::size_t expected) { items_.reserve(expected); }
+  HeaderList(HeaderList&&) = default;
+  HeaderList& operator=(HeaderList&&) = default;
+
+  // Both must outlive the list.
+  void add(std::string_view name, std::string_view value) { items_.push_back({name, value}); }
+  // For as long as the list.
+  [[nodiscard]] std::string_view keep(std::string text) {
+    return kept_.emplace_front(std::move(text));
+  }
+  [[nodiscard]] auto begin() const { return items_.begin(); }
+  [[nodiscard]] auto end() const { return items_.end(); }
+  [[nodiscard]] std::size_t size() const { return items_.size(); }
+  [[nodiscard]] bool empty() const { return items_.empty(); }
+
+ private:
+  std::vector<Item> items_;
+  std::forward_list<std::string> kept_;  // does not move its texts
+};
 
 enum class StreamEnd { kHere, kLater };
 

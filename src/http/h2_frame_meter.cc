@@ -39,8 +39,9 @@ bool TokenBucket::take(TimePoint now) {
 
 void TokenBucket::give(double tokens) { tokens_ = std::min(burst_, tokens_ + tokens); }
 
-FrameMeter::FrameMeter(Preface preface, base::Fault fault, double resets_per_second)
+FrameMeter::FrameMeter(Preface preface, Resets counted, base::Fault fault, double resets_per_second)
     : fault_(fault),
+      counted_(counted),
       resets_(resets_per_second, resets_per_second),
       skip_bytes_(preface == Preface::kExpected ? kPrefaceBytes : 0) {}
 
@@ -79,6 +80,10 @@ std::size_t FrameMeter::take(std::string_view bytes, TimePoint now) {
 
 void FrameMeter::reset_provoked(TimePoint now) { spend(resets_, "stream resets", now); }
 
+void FrameMeter::reset_broke_off(TimePoint now) {
+  if (counted_ == Resets::kBreakingOff) spend(resets_, "stream resets", now);
+}
+
 void FrameMeter::on_frame(std::size_t pad_bytes, TimePoint now) {
   switch (head_[3]) {
     case kData:
@@ -95,7 +100,7 @@ void FrameMeter::on_frame(std::size_t pad_bytes, TimePoint now) {
       }
       return;
     case kRstStream:
-      return spend(resets_, "stream resets", now);
+      return spend(counted_ == Resets::kAll ? resets_ : harmless_resets_, "stream resets", now);
     case kSettings:
       return spend(settings_, "SETTINGS frames", now);
     case kPing:

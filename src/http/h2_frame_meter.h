@@ -37,8 +37,12 @@ class FrameMeter {
  public:
   using TimePoint = TokenBucket::TimePoint;
   enum class Preface { kExpected, kNone };  // a client's first 24 bytes (RFC 9113 s. 3.4)
+  // Which of the peer's RST_STREAM frames count as resets. A server may end each stream with one
+  // behind its whole response (RFC 9113 s. 8.1; Node does): there only those that break off count,
+  // and whoever knows which those are calls reset_broke_off().
+  enum class Resets { kAll, kBreakingOff };
 
-  FrameMeter(Preface preface, base::Fault fault, double resets_per_second);
+  FrameMeter(Preface preface, Resets counted, base::Fault fault, double resets_per_second);
 
   // How many of `bytes`, from the front, may go on; less than all: breach() says why.
   [[nodiscard]] std::size_t take(std::string_view bytes, TimePoint now);
@@ -46,6 +50,8 @@ class FrameMeter {
   void data_frame_sent() { window_updates_.give(4); }
   // The peer's error made us reset a stream.
   void reset_provoked(TimePoint now);
+  // The peer has reset a stream whose message was not whole. For kBreakingOff only.
+  void reset_broke_off(TimePoint now);
   // http2_flood with the name of the limit, once one has bitten.
   [[nodiscard]] const std::optional<base::Error>& breach() const { return breach_; }
 
@@ -54,7 +60,9 @@ class FrameMeter {
   void spend(TokenBucket& bucket, const char* what, TimePoint now);
 
   base::Fault fault_;
+  Resets counted_;
   TokenBucket resets_;
+  TokenBucket harmless_resets_{20'000, 20'000};
   TokenBucket settings_{20, 100};
   TokenBucket pings_{1000, 1000};  // gRPC measures bandwidth with them
   TokenBucket priorities_{200, 1000};

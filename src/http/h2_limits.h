@@ -23,8 +23,9 @@ struct H2Limits {
   std::size_t connection_window_bytes = 16 * 1024 * 1024;
   // No more is serialised while output() holds this much.
   std::size_t output_bytes = 64 * 1024;
-  // on_sendable comes when a stream's queue falls to this.
-  std::size_t low_mark_bytes = 64 * 1024;
+  // on_sendable comes when a stream's queue falls to this. Not above any mark at which somebody
+  // stops to send, or he waits for ever.
+  std::size_t low_mark_bytes = 16 * 1024;
 };
 
 }  // namespace leash::http

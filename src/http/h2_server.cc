@@ -37,7 +37,9 @@ base::Result<void> H2Server::take_head(Stream& stream, HeaderBlock block, Stream
   if (!head && head.error().code == base::Code::kUnsupportedMethod) {
     // A proxy inside the tunnel is not on offer; the client hears so.
     stream.is_answered = true;
-    submit_response(stream, {{":status", "405"}}, StreamEnd::kHere);
+    HeaderList not_allowed(1);
+    not_allowed.add(":status", "405");
+    submit_response(stream, not_allowed, StreamEnd::kHere);
     handler_.on_refused(stream.id, head.error());
     return {};
   }

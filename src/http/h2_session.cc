@@ -17,14 +17,12 @@ using base::Fault;
 
 // Frames that wait in nghttp2 for output() to be taken. 128 streams need a few each.
 constexpr std::size_t kMaxQueuedFrames = 2000;
-// A buffer that grew past this gives its memory back when it is empty.
-constexpr std::size_t kKeptBytes = 4096;
 
 std::string_view view(const std::uint8_t* bytes, std::size_t n) {
   return {reinterpret_cast<const char*>(bytes), n};
 }
 
-std::uint8_t* raw_bytes(const std::string& text) {
+std::uint8_t* raw_bytes(std::string_view text) {
   // nghttp2_nv is not const-correct; it copies.
   return reinterpret_cast<std::uint8_t*>(const_cast<char*>(text.data()));
 }
@@ -32,9 +30,9 @@ std::uint8_t* raw_bytes(const std::string& text) {
 std::vector<nghttp2_nv> to_nv(const HeaderList& list) {
   std::vector<nghttp2_nv> out;
   out.reserve(list.size());
-  for (const Field& field : list) {
-    out.push_back({raw_bytes(field.name), raw_bytes(field.value), field.name.size(),
-                   field.value.size(), NGHTTP2_NV_FLAG_NONE});
+  for (const HeaderList::Item& item : list) {
+    out.push_back({raw_bytes(item.name), raw_bytes(item.value), item.name.size(), item.value.size(),
+                   NGHTTP2_NV_FLAG_NONE});
   }
   return out;
 }
@@ -157,7 +155,10 @@ struct H2Session::Callbacks {
         if (is_end) s.on_end(id, {});
         break;
       case NGHTTP2_RST_STREAM:
-        if (Stream* stream = s.find(id)) stream->is_reset_by_peer = true;
+        if (Stream* stream = s.find(id)) {
+          stream->is_reset_by_peer = true;
+          if (!stream->is_received) s.count_break_off();
+        }
         break;
       case NGHTTP2_SETTINGS:
         if (!is_ack) s.take_settings();
@@ -299,6 +300,7 @@ H2Session::H2Session(Side side, const H2Limits& limits, H2StreamHandler& handler
       handler_(handler),
       peer_(side == Side::kServer ? Fault::kClient : Fault::kOrigin),
       meter_(side == Side::kServer ? FrameMeter::Preface::kExpected : FrameMeter::Preface::kNone,
+             side == Side::kServer ? FrameMeter::Resets::kAll : FrameMeter::Resets::kBreakingOff,
              peer_, limits.resets_per_second) {
   const std::size_t reserved = limits_.streams * limits_.stream_window_bytes;
   window_budget_bytes_ =
@@ -390,8 +392,11 @@ std::string& H2Session::output() {
     if (pending_.empty() && (!error_ || streams_.empty())) break;
     dispatch();
   }
-  if (output_.empty() && output_.capacity() > kKeptBytes) release(output_);
   return output_;
+}
+
+std::string H2Session::take_buffer() {
+  return output_.empty() ? std::exchange(output_, {}) : std::string();
 }
 
 void H2Session::pump() {
@@ -462,6 +467,9 @@ void H2Session::resume(Stream& stream) {
 void H2Session::reset(std::int32_t id, H2Code code) {
   Stream* stream = find(id);
   if (stream == nullptr || stream->is_reset_by_us) return;
+  // Whole both ways: it closes by itself, and a reset would look to the peer like one more broken
+  // off.
+  if (stream->is_received && stream->is_sent) return;
   stream->is_reset_by_us = true;
   release(stream->queue);
   stream->queue_at = 0;
@@ -523,46 +531,48 @@ void H2Session::fail(H2Code code, base::Error error) {
 void H2Session::end_all(const base::Error& error) {
   const auto streams = std::exchange(streams_, {});
   for (const auto& [id, stream] : streams) {
-    if (stream->is_answered) continue;
-    if (!stream->is_announced) {
+    if (stream.is_answered) continue;
+    if (!stream.is_announced) {
       drop_unannounced(id, error);
       continue;
     }
-    if (!stream->is_reset_by_us) handler_.on_reset(id, error);
+    if (!stream.is_reset_by_us) handler_.on_reset(id, error);
     handler_.on_closed(id);
   }
 }
 
-H2Session::Stream* H2Session::find(std::int32_t id) const {
+const H2Session::Stream* H2Session::find(std::int32_t id) const {
   const auto it = streams_.find(id);
-  return it == streams_.end() ? nullptr : it->second.get();
+  return it == streams_.end() ? nullptr : &it->second;
+}
+
+H2Session::Stream* H2Session::find(std::int32_t id) {
+  const auto it = streams_.find(id);
+  return it == streams_.end() ? nullptr : &it->second;
 }
 
 H2Session::Stream& H2Session::add_stream(std::int32_t id) {
-  auto made = std::make_unique<Stream>();
-  made->id = id;
-  made->window_bytes = limits_.stream_window_bytes;
-  Stream& stream = *made;
-  streams_[id] = std::move(made);
+  Stream& stream = streams_[id];
+  stream.id = id;
+  stream.window_bytes = limits_.stream_window_bytes;
   return stream;
 }
 
 void H2Session::close_stream(std::int32_t id, H2Code code) {
-  const auto it = streams_.find(id);
-  if (it == streams_.end()) return;
-  const std::unique_ptr<Stream> stream = std::move(it->second);
-  streams_.erase(it);
-  window_budget_bytes_ += stream->window_bytes - limits_.stream_window_bytes;
-  if (stream->is_answered) return;
+  const auto node = streams_.extract(id);
+  if (node.empty()) return;
+  const Stream& stream = node.mapped();
+  window_budget_bytes_ += stream.window_bytes - limits_.stream_window_bytes;
+  if (stream.is_answered) return;
   // What an origin thinks of a request whose answer we have is no matter any more.
   const bool is_whole =
-      stream->is_received && !stream->error && (stream->is_sent || side_ == Side::kClient);
-  const bool is_broken = !is_whole && !stream->is_reset_by_us;
-  if (!stream->is_announced) {
-    pending_.push_back({Pending::Kind::kUnannounced, id, close_error(*stream, code)});
+      stream.is_received && !stream.error && (stream.is_sent || side_ == Side::kClient);
+  const bool is_broken = !is_whole && !stream.is_reset_by_us;
+  if (!stream.is_announced) {
+    pending_.push_back({Pending::Kind::kUnannounced, id, close_error(stream, code)});
     return;
   }
-  if (is_broken) pending_.push_back({Pending::Kind::kReset, id, close_error(*stream, code)});
+  if (is_broken) pending_.push_back({Pending::Kind::kReset, id, close_error(stream, code)});
   pending_.push_back({Pending::Kind::kClosed, id, {}});
 }
 
@@ -606,6 +616,11 @@ void H2Session::on_reset_sent(std::int32_t id) {
   const Stream* stream = find(id);
   if (stream != nullptr && stream->is_reset_by_us) return;
   meter_.reset_provoked(now_);
+  if (meter_.breach()) fail(H2Code::kEnhanceYourCalm, *meter_.breach());
+}
+
+void H2Session::count_break_off() {
+  meter_.reset_broke_off(now_);
   if (meter_.breach()) fail(H2Code::kEnhanceYourCalm, *meter_.breach());
 }
 

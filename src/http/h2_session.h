@@ -81,6 +81,14 @@ class H2Session {
   // What is to be sent; take bytes from the front (or all) and call again for more. Holds about
   // H2Limits::output_bytes at most. Empty: nothing to send now.
   [[nodiscard]] std::string& output();
+  // The memory of output(), for who has other use for it while this session idles: taken away where
+  // it is empty, and lent again before the next receive() or output(), or else it grows anew.
+  [[nodiscard]] std::string take_buffer();
+  // Not while there is something in it, however little room that takes.
+  [[nodiscard]] bool wants_buffer() const {
+    return output_.empty() && output_.capacity() <= std::string().capacity();
+  }
+  void lend_buffer(std::string buffer) { output_ = std::move(buffer); }
   // The connection's error, which can also come up in output().
   [[nodiscard]] const std::optional<base::Error>& error() const { return error_; }
   // Nothing more will be read or written: close when output() is empty.
@@ -144,7 +152,8 @@ class H2Session {
 
   [[nodiscard]] nghttp2_session* raw() const { return session_.get(); }
   [[nodiscard]] const H2Limits& limits() const { return limits_; }
-  [[nodiscard]] Stream* find(std::int32_t stream) const;
+  [[nodiscard]] Stream* find(std::int32_t stream);
+  [[nodiscard]] const Stream* find(std::int32_t stream) const;
   Stream& add_stream(std::int32_t id);
   // HEADERS with END_STREAM or a body to follow. Negative: nghttp2's error.
   int submit_response(Stream& stream, const HeaderList& list, StreamEnd end);
@@ -173,6 +182,7 @@ class H2Session {
   void on_headers(std::int32_t id, StreamEnd end);
   void on_end(std::int32_t id, Fields trailers);
   void on_reset_sent(std::int32_t id);
+  void count_break_off();
   void on_end_sent(std::int32_t id);
   void on_goaway_sent(H2Code code, std::string_view reason);
 
@@ -188,7 +198,7 @@ class H2Session {
   std::string output_;
   std::vector<Pending> pending_;
   std::size_t window_budget_bytes_ = 0;  // by which all stream windows together may still grow
-  std::unordered_map<std::int32_t, std::unique_ptr<Stream>> streams_;
+  std::unordered_map<std::int32_t, Stream> streams_;
   // Last: its destruction frees what points at us.
   std::unique_ptr<nghttp2_session, base::FreeWith<nghttp2_session_del>> session_;
 };

@@ -25,6 +25,7 @@ class HeadBuffer {
   void clear();
   // Not one byte is held.
   [[nodiscard]] bool is_empty() const { return held_.empty(); }
+  [[nodiscard]] std::size_t held_bytes() const { return held_.size(); }
 
  private:
   std::string held_;

@@ -127,7 +127,8 @@ void WebSocketFrames::take_payload(std::string_view bytes) {
   if (!is_control) counts_.payload_bytes += bytes.size();
   std::string* into = is_control ? &control_ : is_kept_ ? &text_.text : nullptr;
   if (into != nullptr) {
-    const std::size_t n = is_control ? bytes.size() : std::min(bytes.size(), capture_left_);
+    const std::size_t room = may_keep_ ? capture_left_ : 0;
+    const std::size_t n = is_control ? bytes.size() : std::min(bytes.size(), room);
     const std::size_t start = into->size();
     into->append(bytes.substr(0, n));
     if (sender_ == WebSocketSender::kClient) {
@@ -138,14 +139,23 @@ void WebSocketFrames::take_payload(std::string_view bytes) {
     }
     if (!is_control) {
       capture_left_ -= n;
-      if (n < bytes.size()) {
-        text_.is_cut = true;
-        texts_.push_back(std::exchange(text_, {}));
-        is_kept_ = false;
-      }
+      if (n < bytes.size()) cut_text();
     }
   }
   mask_at_ = (mask_at_ + bytes.size()) % 4;
+}
+
+void WebSocketFrames::cut_text() {
+  text_.is_cut = true;
+  keep_text();
+}
+
+void WebSocketFrames::keep_text() {
+  if (const std::size_t n = text_.text.size(); n < limits_.capture_least) {
+    capture_left_ -= std::min(capture_left_, limits_.capture_least - n);
+  }
+  texts_.push_back(std::exchange(text_, {}));
+  is_kept_ = false;
 }
 
 bool WebSocketFrames::end_frame() {
@@ -153,8 +163,7 @@ bool WebSocketFrames::end_frame() {
   if (opcode_ == Opcode::kPing || opcode_ == Opcode::kPong || !is_final_) return true;
   is_in_message_ = false;
   ++counts_.messages;
-  if (is_kept_) texts_.push_back(std::exchange(text_, {}));
-  is_kept_ = false;
+  if (is_kept_) keep_text();
   return true;
 }
 

@@ -24,6 +24,7 @@ struct WebSocketLimits {
   std::uint64_t message_bytes = 256ULL * 1024 * 1024;
   std::uint64_t fragments = 65'536;  // of one message
   std::size_t capture_bytes = 0;     // of text messages, all together; 0: none is kept
+  std::size_t capture_least = 0;     // what each of them counts at least
 };
 
 struct WebSocketCounts {
@@ -58,6 +59,11 @@ class WebSocketFrames {
   [[nodiscard]] const std::optional<WebSocketClose>& close() const { return close_; }
   // Not within a frame or a message: an end of the connection here loses nothing.
   [[nodiscard]] bool is_between_messages() const;
+  // No memory for more: a text message that is under way is cut, those that begin are kept as
+  // nothing but the fact that they are cut. Until true is said again.
+  void set_may_keep(bool may_keep) { may_keep_ = may_keep; }
+  // What is held of a text message that is under way.
+  [[nodiscard]] std::size_t kept_bytes() const { return text_.text.size(); }
   // Whole text messages since the last call, and the start of the one that met the limit.
   // Compressed ones are not kept.
   [[nodiscard]] std::vector<WebSocketText> take_texts() { return std::exchange(texts_, {}); }
@@ -76,6 +82,8 @@ class WebSocketFrames {
   [[nodiscard]] bool begin_frame();
   [[nodiscard]] bool begin_data_frame(std::uint64_t length, bool is_compressed);
   void take_payload(std::string_view bytes);
+  void cut_text();
+  void keep_text();
   [[nodiscard]] bool end_frame();
   [[nodiscard]] bool read_close();
   bool refuse(const char* why);
@@ -98,6 +106,7 @@ class WebSocketFrames {
   std::uint64_t message_bytes_ = 0;
   std::uint64_t message_fragments_ = 0;
   bool is_kept_ = false;  // the message goes into text_
+  bool may_keep_ = true;
   WebSocketText text_;
   std::size_t capture_left_;
 

@@ -15,6 +15,8 @@ namespace leash::net {
 namespace {
 
 constexpr std::chrono::milliseconds kAttemptDelay{250};  // RFC 8305 s. 5
+// A name may have any number of addresses that never answer, and each attempt takes a descriptor.
+constexpr std::size_t kMostAtOnce = 4;
 
 using Done = std::function<void(base::Result<Dialled>)>;
 
@@ -47,7 +49,7 @@ class Dial final : public Pending {
 
   // The next address that does not fail at once, if there is one.
   void start_next() {
-    while (started_ < addresses_.size()) {
+    while (started_ < addresses_.size() && running_.size() < kMostAtOnce) {
       if (start(addresses_[started_++])) {
         if (started_ < addresses_.size()) next_.start(kAttemptDelay);
         return;

@@ -37,6 +37,21 @@ bool is_out_of_descriptors(int error) {
   return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
+Peer peer_of(int fd, const RawAddress& raw) {
+  Peer peer;
+  if (raw.get()->sa_family != AF_UNIX) {
+    peer.address = from_raw(raw).value_or(base::SocketAddress{});
+    return peer;
+  }
+  peer.is_unix = true;
+  ucred credentials{};
+  socklen_t size = sizeof credentials;
+  if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) == 0) {
+    peer.uid = credentials.uid;
+  }
+  return peer;
+}
+
 base::Result<void> remove_stale(const std::string& path, const sockaddr_un& address) {
   struct stat info {};
   if (::lstat(path.c_str(), &info) != 0) {
@@ -85,7 +100,7 @@ base::Result<Bound> listen_tcp(const base::SocketAddress& address, Exclusive exc
   return Bound{std::move(fd), *bound};
 }
 
-base::Result<base::Fd> listen_unix(const std::string& path) {
+base::Result<BoundUnix> listen_unix(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.empty() || path.size() >= sizeof address.sun_path ||
@@ -101,11 +116,34 @@ base::Result<base::Fd> listen_unix(const std::string& path) {
   constexpr mode_t kMode = S_IRUSR | S_IWUSR | S_IRGRP | S_IWGRP;
   // The file takes the descriptor's mode less the umask; chmod then gives back what the umask took.
   if (::fchmod(fd.get(), kMode) != 0 ||
-      ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
-      ::chmod(path.c_str(), kMode) != 0 || ::listen(fd.get(), kBacklog) != 0) {
+      ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
     return cannot_listen(path, base::errno_text(errno));
   }
-  return fd;
+  SocketFile file(path);
+  if (::chmod(path.c_str(), kMode) != 0 || ::listen(fd.get(), kBacklog) != 0) {
+    return cannot_listen(path, base::errno_text(errno));
+  }
+  return BoundUnix{std::move(fd), std::move(file)};
+}
+
+base::Result<base::Endpoint> endpoint_of(int fd) {
+  RawAddress raw;
+  raw.size = sizeof raw.storage;
+  int type = 0;
+  socklen_t size = sizeof type;
+  if (::getsockname(fd, raw.get(), &raw.size) == 0 &&
+      ::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM) {
+    if (raw.get()->sa_family == AF_UNIX) {
+      sockaddr_un address{};
+      std::memcpy(&address, raw.get(), sizeof address);
+      address.sun_path[sizeof address.sun_path - 1] = '\0';
+      if (address.sun_path[0] == '/') return base::Endpoint{.tcp = {}, .path = address.sun_path};
+    } else if (const auto address = from_raw(raw); address) {
+      return base::Endpoint{.tcp = *address, .path = {}};
+    }
+  }
+  return base::fail(base::Code::kBadConfig, base::Fault::kProxy,
+                    "an inherited socket is neither TCP nor a unix stream socket with a path");
 }
 
 struct Listener::Impl {
@@ -154,7 +192,8 @@ struct Listener::Impl {
         }
         continue;  // this connection died while it waited (accept(2): go on with the next)
       }
-      accept(std::move(connection), from_raw(raw).value_or(base::SocketAddress{}));
+      const Peer peer = peer_of(connection.get(), raw);
+      accept(std::move(connection), peer);
       if (gone) return;
     }
     is_gone = nullptr;

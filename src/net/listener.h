@@ -5,10 +5,13 @@
 #include <memory>
 #include <string>
 
+#include "base/endpoint.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/ip_address.h"
 #include "net/loop.h"
+#include "net/peer.h"
+#include "net/socket_file.h"
 
 namespace leash::net {
 
@@ -24,18 +27,26 @@ struct Bound {
 enum class Exclusive { kYes, kNo };
 [[nodiscard]] base::Result<Bound> listen_tcp(const base::SocketAddress& address,
                                              Exclusive exclusive);
+struct BoundUnix {
+  base::Fd fd;
+  SocketFile file;
+};
 // Removes a stale socket file first (one that refuses connections); mode 0660, never wider for a
 // moment. Errors: io, also where something else than a socket has that path, and where somebody
 // still answers there.
-[[nodiscard]] base::Result<base::Fd> listen_unix(const std::string& path);
+[[nodiscard]] base::Result<BoundUnix> listen_unix(const std::string& path);
+
+// Where a socket that somebody else has bound listens. Errors: bad_config (no stream socket over
+// IPv4, IPv6 or a unix path).
+[[nodiscard]] base::Result<base::Endpoint> endpoint_of(int fd);
 
 class Listener {
  public:
-  using Accept = std::function<void(base::Fd fd, const base::SocketAddress& peer)>;
+  using Accept = std::function<void(base::Fd fd, const Peer& peer)>;
   // Accepts until destroyed. Out of descriptors (EMFILE, ENFILE): sheds by closing, backs off for
   // 100 ms, and goes on. The callback gets a non-blocking descriptor and may destroy the listener.
-  // `peer` is 0.0.0.0:0 on a unix socket; an IPv4 peer never comes as a mapped IPv6 address. `fd`
-  // must be non-blocking (that of listen_tcp and listen_unix is).
+  // An IPv4 peer never comes as a mapped IPv6 address. `fd` must be non-blocking (that of
+  // listen_tcp and listen_unix is).
   Listener(Loop& loop, base::Fd fd, Accept accept);
   ~Listener();
   Listener(const Listener&) = delete;

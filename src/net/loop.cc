@@ -2,6 +2,7 @@
 
 #include <event2/event.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,7 +10,6 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstdlib>
-#include <iterator>
 #include <mutex>
 #include <unordered_map>
 #include <utility>
@@ -58,6 +58,11 @@ timeval to_timeval(std::chrono::microseconds time) {
 }  // namespace
 
 struct Loop::Impl {
+  struct Task {
+    std::function<void()> run;
+    Deferred* owner = nullptr;  // has what to run; null: `run` is the task, or nobody's any more
+  };
+
   BasePtr base = make_base();
 
   base::Fd wake;
@@ -69,11 +74,14 @@ struct Loop::Impl {
   EventPtr after_event;
   bool is_after_scheduled = false;
   bool is_in_after = false;
-  std::vector<std::function<void()>> deferred;
-  std::vector<std::shared_ptr<void>> graves;
-  std::unordered_map<const void*, std::shared_ptr<void>> kept;
+  std::vector<Task> deferred;
+  std::vector<Task> running;  // what run_deferred() is at; kept for its room
+  std::vector<Body> graves;
+  std::vector<Body> emptied;  // likewise
+  std::unordered_map<const void*, Body> kept;
 
-  std::unique_ptr<char[]> read_buffer;
+  std::unique_ptr<char[]> read_buffer;  // null while it is lent
+  std::vector<std::string> buffers;     // empty strings with room
 
   Impl() {
     wake = base::Fd(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
@@ -81,8 +89,10 @@ struct Loop::Impl {
       spdlog::critical("cannot make an event descriptor: {}", base::errno_text(errno));
       std::abort();
     }
+    // Edge-triggered: each signal() is an edge, so the count is never read.
     wake_event.reset(
-        must(event_new(base.get(), wake.get(), EV_READ | EV_PERSIST, &on_wake, this), "an event"));
+        must(event_new(base.get(), wake.get(), EV_READ | EV_PERSIST | EV_ET, &on_wake, this),
+             "an event"));
     event_add(wake_event.get(), nullptr);
     after_event = new_event(base.get(), -1, 0, &on_after, this);
   }
@@ -91,11 +101,13 @@ struct Loop::Impl {
   void drop_all() {
     {
       const std::lock_guard lock(mutex);
-      deferred.insert(deferred.end(), std::make_move_iterator(posted.begin()),
-                      std::make_move_iterator(posted.end()));
+      for (auto& task : posted) deferred.push_back({std::move(task)});
       posted.clear();
     }
     while (!deferred.empty() || !graves.empty() || !kept.empty()) {
+      for (const Task& task : deferred) {
+        if (task.owner != nullptr) task.owner->is_scheduled_ = false;
+      }
       const auto dropped = std::exchange(deferred, {});
       const auto dead = std::exchange(graves, {});
       const auto abandoned = std::exchange(kept, {});
@@ -111,13 +123,11 @@ struct Loop::Impl {
 
   void signal() const {
     const std::uint64_t one = 1;
-    // EAGAIN means that the counter is full, so the loop wakes up anyway.
+    // The counter is full after 2^64 - 2 of these.
     [[maybe_unused]] const ssize_t n = ::write(wake.get(), &one, sizeof one);
   }
 
   void run_posted() {
-    std::uint64_t count = 0;
-    [[maybe_unused]] const ssize_t n = ::read(wake.get(), &count, sizeof count);
     std::vector<std::function<void()>> tasks;
     {
       const std::lock_guard lock(mutex);
@@ -144,15 +154,30 @@ struct Loop::Impl {
   void run_deferred() {
     is_after_scheduled = false;
     is_in_after = true;
-    auto tasks = std::exchange(deferred, {});
-    for (auto& task : tasks) {
-      task();
-      task = nullptr;
+    running.swap(deferred);
+    // One task may destroy the owner of another, which then leaves this list.
+    for (Task& task : running) {
+      if (Deferred* owner = std::exchange(task.owner, nullptr)) {
+        owner->is_scheduled_ = false;
+        owner->run_();
+      } else if (task.run) {
+        std::exchange(task.run, nullptr)();
+      }
     }
-    for (auto dead = std::exchange(graves, {}); !dead.empty(); dead = std::exchange(graves, {})) {
-      dead.clear();
+    running.clear();
+    while (!graves.empty()) {
+      emptied.swap(graves);
+      emptied.clear();
     }
     is_in_after = false;
+  }
+
+  void cancel(const Deferred& owner) {
+    for (std::vector<Task>* tasks : {&deferred, &running}) {
+      for (Task& task : *tasks) {
+        if (task.owner == &owner) task.owner = nullptr;
+      }
+    }
   }
 };
 
@@ -183,16 +208,16 @@ void Loop::post(std::function<void()> task) {
 }
 
 void Loop::defer(std::function<void()> task) {
-  impl_->deferred.push_back(std::move(task));
+  impl_->deferred.push_back({std::move(task)});
   impl_->schedule_after();
 }
 
-void Loop::bury_shared(std::shared_ptr<void> dead) {
+void Loop::bury_body(Body dead) {
   impl_->graves.push_back(std::move(dead));
   impl_->schedule_after();
 }
 
-void Loop::keep(std::shared_ptr<void> object) {
+void Loop::keep_body(Body object) {
   const void* key = object.get();
   impl_->kept.emplace(key, std::move(object));
 }
@@ -202,17 +227,56 @@ void Loop::release(const void* object) {
   if (found == impl_->kept.end()) return;
   auto dead = std::move(found->second);
   impl_->kept.erase(found);
-  bury_shared(std::move(dead));
+  bury_body(std::move(dead));
+}
+
+Deferred::Deferred(Loop& loop, std::function<void()> run) : loop_(loop), run_(std::move(run)) {}
+
+Deferred::~Deferred() {
+  if (is_scheduled_) loop_.impl_->cancel(*this);
+}
+
+void Deferred::schedule() {
+  if (std::exchange(is_scheduled_, true)) return;
+  loop_.impl_->deferred.push_back({nullptr, this});
+  loop_.impl_->schedule_after();
 }
 
 // libevent's own cache is of another clock; the vDSO's steady clock costs some 20 ns.
 std::chrono::steady_clock::time_point Loop::now() const { return std::chrono::steady_clock::now(); }
 
-char* Loop::read_buffer() {
-  if (!impl_->read_buffer) {
-    impl_->read_buffer = std::make_unique_for_overwrite<char[]>(kReadBufferBytes);
-  }
-  return impl_->read_buffer.get();
+// libstdc++'s steady clock is CLOCK_MONOTONIC.
+std::chrono::steady_clock::time_point Loop::coarse_now() const {
+  timespec time{};
+  if (::clock_gettime(CLOCK_MONOTONIC_COARSE, &time) != 0) return now();
+  return std::chrono::steady_clock::time_point(std::chrono::seconds(time.tv_sec) +
+                                               std::chrono::nanoseconds(time.tv_nsec));
+}
+
+std::string Loop::take_buffer() {
+  if (impl_->buffers.empty()) return {};
+  std::string buffer = std::move(impl_->buffers.back());
+  impl_->buffers.pop_back();
+  return buffer;
+}
+
+void Loop::give_buffer(std::string buffer) {
+  constexpr std::size_t kBuffers = 16;
+  constexpr std::size_t kSmallest = 256;
+  constexpr std::size_t kLargest = 128 * 1024;
+  if (buffer.capacity() < kSmallest || buffer.capacity() > kLargest) return;
+  if (impl_->buffers.size() == kBuffers) return;
+  buffer.clear();
+  impl_->buffers.push_back(std::move(buffer));
+}
+
+Loop::ReadBuffer::ReadBuffer(Loop& loop)
+    : loop_(loop), buffer_(std::move(loop.impl_->read_buffer)) {
+  if (!buffer_) buffer_ = std::make_unique_for_overwrite<char[]>(kReadBufferBytes);
+}
+
+Loop::ReadBuffer::~ReadBuffer() {
+  if (!loop_.impl_->read_buffer) loop_.impl_->read_buffer = std::move(buffer_);
 }
 
 Timer::Timer(Loop& loop, std::function<void()> fire)
@@ -223,7 +287,8 @@ Timer::Timer(Loop& loop, std::function<void()> fire)
 Timer::~Timer() { event_free(event_); }
 
 void Timer::start(std::chrono::milliseconds delay) {
-  const auto now = loop_.now();
+  constexpr std::chrono::milliseconds kShort{1000};
+  const auto now = delay < kShort ? loop_.now() : loop_.coarse_now() + Loop::kCoarse;
   constexpr std::chrono::milliseconds kLongest = std::chrono::hours(24 * 365);
   deadline_ = now + std::clamp(delay, std::chrono::milliseconds(0), kLongest);
   is_running_ = true;
@@ -239,11 +304,8 @@ void Timer::arm(std::chrono::steady_clock::time_point now) {
   event_add(event_, &delay);
 }
 
-void Timer::stop() {
-  is_running_ = false;
-  if (is_armed_) event_del(event_);
-  is_armed_ = false;
-}
+// What is armed stays so and fires in vain: most timers are stopped to be started again.
+void Timer::stop() { is_running_ = false; }
 
 bool Timer::is_running() const { return is_running_; }
 
@@ -251,6 +313,7 @@ void Timer::on_fire(int, short, void* self) noexcept { static_cast<Timer*>(self)
 
 void Timer::fire() {
   is_armed_ = false;
+  if (!is_running_) return;
   const auto now = loop_.now();
   if (now < deadline_) {  // moved since, or libevent's coarse clock runs ahead by a tick
     arm(now);

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <string>
 
 struct event_base;
 struct event;
@@ -30,38 +31,87 @@ class Loop {
   void post(std::function<void()> task);
   // Runs `task` after the present callback has returned, without a system call; what a deferred
   // task defers waits until the loop has looked at its descriptors again. The loop's thread only.
-  // Nothing cancels a task: use a Timer with no delay where the object that it speaks of may be
-  // gone by then.
+  // Nothing cancels a task: use a Deferred where the object that it speaks of may be gone by then.
   void defer(std::function<void()> task);
   // Destroys `dead` after the present callback has returned: nobody is destroyed inside its own
   // callback. What was deferred before runs first.
   template <class T>
   void bury(std::unique_ptr<T> dead) {
-    if (dead) bury_shared(std::shared_ptr<void>(std::move(dead)));
+    if (dead) bury_body(body_of(std::move(dead)));
   }
 
   // Keeps an object that has no owner left (a stream that closes gently) until release(), which
   // buries it, or until the loop ends.
-  void keep(std::shared_ptr<void> object);
+  template <class T>
+  void keep(std::unique_ptr<T> object) {
+    keep_body(body_of(std::move(object)));
+  }
   void release(const void* object);
 
   // Monotonic; good for deadlines.
   [[nodiscard]] std::chrono::steady_clock::time_point now() const;
+  // The same clock as of the kernel's last tick, kCoarse ago at most, for a fifth of the price: for
+  // what counts in seconds.
+  [[nodiscard]] std::chrono::steady_clock::time_point coarse_now() const;
+  static constexpr std::chrono::milliseconds kCoarse{10};
   [[nodiscard]] event_base* base() const { return base_; }
-  // One buffer of kReadBufferBytes that every Stream of this loop reads into.
-  [[nodiscard]] char* read_buffer();
   static constexpr std::size_t kReadBufferBytes = 64 * 1024;
+  // Room for one read of kReadBufferBytes. The loop has one such buffer for all its streams; who
+  // reads while somebody further up the stack still looks at it gets one of his own.
+  class ReadBuffer {
+   public:
+    explicit ReadBuffer(Loop& loop);
+    ~ReadBuffer();
+    ReadBuffer(const ReadBuffer&) = delete;
+    ReadBuffer& operator=(const ReadBuffer&) = delete;
+    [[nodiscard]] char* data() const { return buffer_.get(); }
+
+   private:
+    Loop& loop_;
+    std::unique_ptr<char[]> buffer_;
+  };
+
+  // Strings that already have room, for whoever needs one for the time of a callback or two: so no
+  // connection keeps its own. An empty one may come without room.
+  [[nodiscard]] std::string take_buffer();
+  void give_buffer(std::string buffer);
 
  private:
-  void bury_shared(std::shared_ptr<void> dead);
+  friend class Deferred;
+  using Body = std::unique_ptr<void, void (*)(void*)>;  // any object, with how to destroy it
+  template <class T>
+  static Body body_of(std::unique_ptr<T> object) {
+    return Body(object.release(),
+                [](void* body) { std::default_delete<T>()(static_cast<T*>(body)); });
+  }
+  void bury_body(Body dead);
+  void keep_body(Body object);
   struct Impl;
   std::unique_ptr<Impl> impl_;
   event_base* base_ = nullptr;
 };
 
+// A deferred task of an object that may be gone before it runs: then it does not.
+class Deferred {
+ public:
+  Deferred(Loop& loop, std::function<void()> run);
+  ~Deferred();
+  Deferred(const Deferred&) = delete;
+  Deferred& operator=(const Deferred&) = delete;
+
+  // As Loop::defer(); does nothing while it waits already.
+  void schedule();
+
+ private:
+  friend class Loop;
+  Loop& loop_;
+  std::function<void()> run_;
+  bool is_scheduled_ = false;
+};
+
 // Fires once, `delay` after start() and never earlier; start() again moves it (to move it later
-// costs no more than a look at the clock). Not running when made. The callback may start or stop
-// it, not destroy it.
+// costs no more than a look at the clock, and stop() costs nothing). Not running when made. The
+// callback may start or stop it, not destroy it.
 class Timer {
  public:
   Timer(Loop& loop, std::function<void()> fire);

@@ -27,9 +27,8 @@ namespace {
 using std::chrono::milliseconds;
 using Answer = base::Result<std::vector<base::IpAddress>>;
 
-// Three tries of 2, 4 and 8 seconds a server: whoever waits has given up by then, so a dead server
-// does not hold its share of max_running for a minute, as c-ares would by default.
-constexpr int kTryMs = 2000;
+// Three tries of 2, 4 and 8 seconds (by default) a server: whoever waits has given up by then, so a
+// dead server does not hold its share of max_running for a minute, as c-ares would by default.
 constexpr int kTries = 3;
 
 int init_library() {
@@ -61,7 +60,7 @@ class Channel {
     ares_options ares{};
     std::string path = options.resolv_conf;
     char lookups[] = "fb";
-    ares.timeout = kTryMs;
+    ares.timeout = static_cast<int>(options.try_time.count());
     ares.tries = kTries;
     ares.ndots = 0;
     ares.ndomains = 0;  // no search domains
@@ -230,6 +229,7 @@ struct Query {
   AresResolver* resolver = nullptr;
   Channel* channel = nullptr;
   std::string name;
+  std::string owner;
   bool is_stale = false;  // the files have changed since: do not cache, do not share
   std::vector<Waiter*> waiters;
 };
@@ -271,8 +271,8 @@ class AresResolver final : public Resolver {
     channel_.reset();
   }
 
-  std::unique_ptr<Pending> resolve(const base::Host& host, milliseconds timeout,
-                                   Done done) override {
+  std::unique_ptr<Pending> resolve(const base::Host& host, const std::string& owner,
+                                   milliseconds timeout, Done done) override {
     auto waiter = std::make_unique<Waiter>(std::move(done));
     waiter->resolver = this;
     waiters_.insert(waiter.get());
@@ -291,10 +291,11 @@ class AresResolver final : public Resolver {
       return waiter;
     }
     const auto shared = by_name_.find(name);
-    if (shared == by_name_.end() && queries_.size() >= options_.max_running) {
-      be_ready(*waiter, base::fail(base::Code::kNoMemoryLeft, base::Fault::kProxy,
-                                   fmt::format("{} look-ups are under way", options_.max_running)));
-      return waiter;
+    if (shared == by_name_.end()) {
+      if (auto full = no_room_for(owner)) {
+        be_ready(*waiter, tl::unexpected(std::move(*full)));
+        return waiter;
+      }
     }
     waiter->timeout.emplace(loop_, [it = waiter.get()] { give_up(*it); });
     waiter->timeout->start(timeout);
@@ -302,7 +303,7 @@ class AresResolver final : public Resolver {
       waiter->query = shared->second;
       shared->second->waiters.push_back(waiter.get());
     } else {
-      start(name, *waiter);
+      start(name, owner, *waiter);
     }
     return waiter;
   }
@@ -315,12 +316,29 @@ class AresResolver final : public Resolver {
   }
 
  private:
-  void start(const std::string& name, Waiter& waiter) {
+  // One client that asks for names nobody answers must not take the look-ups of all others.
+  [[nodiscard]] std::optional<base::Error> no_room_for(const std::string& owner) const {
+    const auto full = [](std::string text) {
+      return base::Error{base::Code::kNoMemoryLeft, base::Fault::kProxy, std::move(text)};
+    };
+    if (queries_.size() >= options_.max_running) {
+      return full(fmt::format("{} look-ups are under way", options_.max_running));
+    }
+    const auto own = running_of_.find(owner);
+    if (own != running_of_.end() && own->second >= options_.max_per_owner) {
+      return full(fmt::format("{} look-ups of this client are under way", options_.max_per_owner));
+    }
+    return std::nullopt;
+  }
+
+  void start(const std::string& name, const std::string& owner, Waiter& waiter) {
     auto made = std::make_unique<Query>();
     Query* const query = made.get();
     query->resolver = this;
     query->channel = channel_.get();
     query->name = name;
+    query->owner = owner;
+    ++running_of_[owner];
     query->waiters.push_back(&waiter);
     waiter.query = query;
     queries_.emplace(query, std::move(made));
@@ -353,6 +371,8 @@ class AresResolver final : public Resolver {
       be_ready(*waiter, answer);
     }
     --query.channel->running;
+    const auto own = running_of_.find(query.owner);
+    if (--own->second == 0) running_of_.erase(own);
     queries_.erase(&query);
     if (!retired_.empty()) deliver_.start(milliseconds(0));
   }
@@ -451,7 +471,8 @@ class AresResolver final : public Resolver {
   FileMark conf_;
   Cache cache_;
   std::unordered_map<Query*, std::unique_ptr<Query>> queries_;
-  std::unordered_map<std::string, Query*> by_name_;  // those that new waiters may join
+  std::unordered_map<std::string, std::size_t> running_of_;  // queries by their owner
+  std::unordered_map<std::string, Query*> by_name_;          // those that new waiters may join
   std::unordered_set<Waiter*> waiters_;
   std::deque<Waiter*> ready_;
   Timer deliver_;

@@ -2,7 +2,6 @@
 
 #include <event2/event.h>
 #include <event2/event_struct.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -11,7 +10,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <optional>
 #include <utility>
 #include <vector>
 
@@ -88,6 +86,7 @@ struct Stream::Impl {
   base::Fd fd;
   Handler* handler;  // nullptr once nobody listens any more
   base::Fault peer;
+  std::shared_ptr<void> companion;
   Stream* self = nullptr;  // set while closing gently: what the loop keeps
 
   SendQueue queue;
@@ -103,14 +102,10 @@ struct Stream::Impl {
 
   event read_event;
   event write_event;
-  std::optional<Timer> grace;
+  std::unique_ptr<Timer> grace;  // null until it closes gently
 
   Impl(Loop& the_loop, base::Fd the_fd, Handler& the_handler, base::Fault the_peer)
       : loop(the_loop), fd(std::move(the_fd)), handler(&the_handler), peer(the_peer) {
-    const int flags = ::fcntl(fd.get(), F_GETFL);
-    if (flags >= 0 && (flags & O_NONBLOCK) == 0) {
-      ::fcntl(fd.get(), F_SETFL, flags | O_NONBLOCK);
-    }
     const int on = 1;  // fails on a unix socket, which has no such delay
     ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     event_assign(&read_event, loop.base(), fd.get(), EV_READ | EV_PERSIST, &on_readable, this);
@@ -153,7 +148,8 @@ struct Stream::Impl {
       disarm_read();
       return;
     }
-    char* const buffer = loop.read_buffer();
+    const Loop::ReadBuffer lent(loop);
+    char* const buffer = lent.data();
     for (int turn = 0; turn < kReadsPerWakeup; ++turn) {
       const ssize_t n = ::recv(fd.get(), buffer, Loop::kReadBufferBytes, MSG_DONTWAIT);
       if (n < 0) {
@@ -280,6 +276,7 @@ struct Stream::Impl {
     is_read_armed = is_write_armed = is_reading = false;
     queue.clear();
     fd.reset();
+    companion.reset();
   }
 
   // Nobody listens: done once all is sent and the peer's FIN is here.
@@ -323,7 +320,8 @@ void Stream::finish_writing() {
   if (impl_->queue.bytes() == 0) impl_->shut_down();
 }
 
-void Stream::close_gently(std::unique_ptr<Stream> stream, std::chrono::milliseconds grace) {
+void Stream::close_gently(std::unique_ptr<Stream> stream, std::chrono::milliseconds grace,
+                          std::shared_ptr<void> companion) {
   if (!stream) return;
   Impl& impl = *stream->impl_;
   Loop& loop = impl.loop;
@@ -334,11 +332,12 @@ void Stream::close_gently(std::unique_ptr<Stream> stream, std::chrono::milliseco
     return;
   }
   impl.self = stream.get();
-  loop.keep(std::shared_ptr<void>(std::move(stream)));
+  impl.companion = std::move(companion);
+  loop.keep(std::move(stream));
   impl.wants_finish = true;
   impl.is_reading = true;
   impl.arm_read();
-  impl.grace.emplace(loop, [&impl] { impl.let_go(); });
+  impl.grace = std::make_unique<Timer>(loop, [&impl] { impl.let_go(); });
   impl.grace->start(grace);
   impl.linger_on();
 }

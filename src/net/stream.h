@@ -35,8 +35,8 @@ class Stream {
     ~Handler() = default;
   };
 
-  // Takes the descriptor (made non-blocking, TCP_NODELAY set where it is TCP). Reading starts
-  // paused. `peer` is the fault that on_error gives its errors.
+  // Takes the descriptor (TCP_NODELAY set where it is TCP; no call waits, whatever its flags say).
+  // Reading starts paused. `peer` is the fault that on_error gives its errors.
   Stream(Loop& loop, base::Fd fd, Handler& handler, base::Fault peer = base::Fault::kOrigin);
   ~Stream();
   Stream(const Stream&) = delete;
@@ -61,7 +61,9 @@ class Stream {
   // FIN, then what still comes is thrown away, so that an answer is not lost to a RST. No callbacks
   // any more. The stream goes on by itself; the owner may be destroyed. `stream` must not be used
   // afterwards.
-  static void close_gently(std::unique_ptr<Stream> stream, std::chrono::milliseconds grace);
+  // `companion` is let go when the descriptor is closed.
+  static void close_gently(std::unique_ptr<Stream> stream, std::chrono::milliseconds grace,
+                           std::shared_ptr<void> companion = {});
   // At once. No callbacks any more.
   void close();
   [[nodiscard]] bool is_open() const;

@@ -156,6 +156,32 @@ std::string_view address_class(const IpAddress& address) {
   return real.is_v4() ? class_of_v4(real.v4_value()) : class_of_v6(real.bytes());
 }
 
+std::vector<IpAddress> embedded_addresses(const IpAddress& address) {
+  if (address.is_v4()) return {};
+  const auto& b = address.bytes();
+  std::vector<IpAddress> found;
+  const auto add = [&found](std::uint32_t value) {
+    const IpAddress inner = IpAddress::v4(value);
+    if (std::find(found.begin(), found.end(), inner) == found.end()) found.push_back(inner);
+  };
+  if (starts_with(b, {0x00, 0x64, 0xff, 0x9b, 0x00, 0x01})) {
+    // RFC 6052 s. 2.2: prefixes of 96, 64, 56 and 48 bits; the byte at 8 is no part of the address.
+    const auto at = [&b](std::size_t i, std::size_t j, std::size_t k, std::size_t l) {
+      return ip(b[i], b[j], b[k], b[l]);
+    };
+    add(at(12, 13, 14, 15));
+    add(at(9, 10, 11, 12));
+    add(at(7, 9, 10, 11));
+    add(at(6, 7, 9, 10));
+  } else if (starts_with(b, {0x20, 0x01, 0x00, 0x00})) {  // Teredo
+    add(v4_at(b, 4));
+    add(~v4_at(b, 12));
+  } else if (const auto inner = embedded_v4(b)) {
+    add(*inner);
+  }
+  return found;
+}
+
 AddressGuard::AddressGuard(std::vector<Network> opened, std::vector<base::SocketAddress> own,
                            std::vector<IpAddress> local_addresses)
     : opened_(std::move(opened)), own_(std::move(own)), local_(std::move(local_addresses)) {
@@ -182,6 +208,14 @@ std::string_view AddressGuard::refusal(const base::SocketAddress& address,
   const bool only_single = kind == "metadata";
   if (covers(opened_, real, only_single) || covers(decision.networks, real, only_single)) return {};
   return kind;
+}
+
+const base::SocketAddress* AddressGuard::first_refused(
+    const std::vector<base::SocketAddress>& addresses, const Decision& decision) const {
+  const auto found = std::find_if(
+      addresses.begin(), addresses.end(),
+      [&](const base::SocketAddress& address) { return !refusal(address, decision).empty(); });
+  return found == addresses.end() ? nullptr : &*found;
 }
 
 }  // namespace leash::policy

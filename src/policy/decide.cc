@@ -1,5 +1,8 @@
 #include "policy/decide.h"
 
+#include <optional>
+
+#include "policy/address_guard.h"
 #include "policy/path_match.h"
 
 namespace leash::policy {
@@ -91,6 +94,7 @@ struct BlockVerdict {
 BlockVerdict judge_block_entries(const std::vector<const Entry*>& found, const Facts& facts) {
   BlockVerdict verdict;
   const Entry* ambiguous = nullptr;
+  std::optional<PathReadings> readings;  // made once, and only where a rule asks
   const bool knows_path = !is_connect(facts);
   for (const Entry* entry : found) {
     if (entry->health == Health::kFaulty) return {refuse(kInBlocklist, entry), false};
@@ -98,8 +102,9 @@ BlockVerdict judge_block_entries(const std::vector<const Entry*>& found, const F
     if (entry->paths.empty()) return {refuse(kInBlocklist, entry), false};
     verdict.has_path_rules = true;
     if (!knows_path) continue;
+    if (!readings) readings.emplace(facts.path);
     for (const PathRule& rule : entry->paths) {
-      if (matches_as_read(rule, facts.method, facts.path)) {
+      if (readings->match(rule, facts.method)) {
         return {refuse(kInBlocklist, entry), true};
       }
     }
@@ -113,8 +118,8 @@ BlockVerdict judge_block_entries(const std::vector<const Entry*>& found, const F
   return verdict;
 }
 
-BlockVerdict judge_blocklist(const Snapshot& snapshot, const Facts& facts,
-                             std::chrono::system_clock::time_point now) {
+BlockVerdict judge_blocklist_as(const Snapshot& snapshot, const Facts& facts,
+                                std::chrono::system_clock::time_point now) {
   for (const std::string_view name : lookup_names(facts.host)) {
     std::vector<const Entry*> found;
     if (snapshot.blocklist) found = snapshot.blocklist->at(name, now);
@@ -130,6 +135,22 @@ BlockVerdict judge_blocklist(const Snapshot& snapshot, const Facts& facts,
   BlockVerdict nothing;
   nothing.decision.is_allowed = true;
   return nothing;
+}
+
+// An IPv6 literal that a translator on the way turns into an IPv4 address is that address too.
+BlockVerdict judge_blocklist(const Snapshot& snapshot, const Facts& facts,
+                             std::chrono::system_clock::time_point now) {
+  BlockVerdict verdict = judge_blocklist_as(snapshot, facts, now);
+  if (!facts.host.is_ip()) return verdict;
+  for (const base::IpAddress& inner : embedded_addresses(*facts.host.ip())) {
+    if (!verdict.decision.is_allowed) break;
+    const base::Host host = base::Host::from_ip(inner);
+    BlockVerdict other =
+        judge_blocklist_as(snapshot, {host, facts.port, facts.method, facts.path}, now);
+    other.has_path_rules = other.has_path_rules || verdict.has_path_rules;
+    verdict = std::move(other);
+  }
+  return verdict;
 }
 
 }  // namespace

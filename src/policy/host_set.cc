@@ -9,6 +9,11 @@ namespace {
 
 constexpr std::size_t kHeadBytes = 5;
 constexpr std::size_t kFewestSlots = 16;
+constexpr std::uint64_t kTagMask = 0xffff'ffff'0000'0000;
+
+std::size_t hash_of(std::string_view host) { return std::hash<std::string_view>{}(host); }
+std::uint64_t tag_of(std::size_t hash) { return hash & kTagMask; }
+std::uint32_t offset_of(std::uint64_t slot) { return static_cast<std::uint32_t>(slot) - 1; }
 
 }  // namespace
 
@@ -24,9 +29,10 @@ bool HostSet::add(std::string_view host, int line) {
   if ((count_ + 1) * 3 > slots_.size() * 2) {
     grow(slots_.empty() ? kFewestSlots : slots_.size() * 2);
   }
-  const std::size_t slot = slot_of(host);
+  const std::size_t hash = hash_of(host);
+  const std::size_t slot = slot_of(host, hash);
   if (slots_[slot] != 0) return false;
-  slots_[slot] = static_cast<std::uint32_t>(arena_.size()) + 1;
+  slots_[slot] = tag_of(hash) | (arena_.size() + 1);
   char head[kHeadBytes];
   const auto number = static_cast<std::uint32_t>(line);
   std::memcpy(head, &number, sizeof number);
@@ -38,21 +44,24 @@ bool HostSet::add(std::string_view host, int line) {
 
 int HostSet::line_of(std::string_view host) const {
   if (slots_.empty()) return 0;
-  const std::uint32_t slot = slots_[slot_of(host)];
+  const Slot slot = slots_[slot_of(host, hash_of(host))];
   if (slot == 0) return 0;
   std::uint32_t line = 0;
-  std::memcpy(&line, arena_.data() + slot - 1, sizeof line);
+  std::memcpy(&line, arena_.data() + offset_of(slot), sizeof line);
   return static_cast<int>(line);
 }
 
 std::size_t HostSet::memory_bytes() const {
-  return arena_.capacity() + slots_.capacity() * sizeof(std::uint32_t);
+  return arena_.capacity() + slots_.capacity() * sizeof(Slot);
 }
 
-std::size_t HostSet::slot_of(std::string_view host) const {
+std::size_t HostSet::slot_of(std::string_view host, std::size_t hash) const {
   const std::size_t mask = slots_.size() - 1;
-  std::size_t slot = std::hash<std::string_view>{}(host)&mask;
-  while (slots_[slot] != 0 && name_at(slots_[slot] - 1) != host) slot = (slot + 1) & mask;
+  const auto is_other = [&](Slot slot) {
+    return (slot & kTagMask) != tag_of(hash) || name_at(offset_of(slot)) != host;
+  };
+  std::size_t slot = hash & mask;
+  while (slots_[slot] != 0 && is_other(slots_[slot])) slot = (slot + 1) & mask;
   return slot;
 }
 
@@ -62,10 +71,12 @@ std::string_view HostSet::name_at(std::uint32_t offset) const {
 }
 
 void HostSet::grow(std::size_t slots) {
-  std::vector<std::uint32_t> old(slots);
+  std::vector<Slot> old(slots);
   old.swap(slots_);
-  for (const std::uint32_t taken : old) {
-    if (taken != 0) slots_[slot_of(name_at(taken - 1))] = taken;
+  for (const Slot taken : old) {
+    if (taken == 0) continue;
+    const std::string_view name = name_at(offset_of(taken));
+    slots_[slot_of(name, hash_of(name))] = taken;
   }
 }
 

@@ -10,7 +10,7 @@
 namespace leash::policy {
 
 // Names in the canonical form of base::Host, each with the line it was read from. One arena of text
-// and one open-addressing table of offsets: some 13 bytes a name beside its text. Built once, then
+// and one open-addressing table of offsets: some 21 bytes a name beside its text. Built once, then
 // immutable and safe to share.
 class HostSet {
  public:
@@ -28,15 +28,17 @@ class HostSet {
   [[nodiscard]] const std::string& file() const { return file_; }
 
  private:
+  // The offset of a record + 1, and the upper half of its name's hash: a name that is not there is
+  // told from one that is without a look at the text, which is far away. 0 is free.
+  using Slot = std::uint64_t;
   // The slot of the name, or the free slot where it would go.
-  [[nodiscard]] std::size_t slot_of(std::string_view host) const;
+  [[nodiscard]] std::size_t slot_of(std::string_view host, std::size_t hash) const;
   [[nodiscard]] std::string_view name_at(std::uint32_t offset) const;
   void grow(std::size_t slots);
 
   std::string file_;
-  std::string arena_;  // records: line (4 bytes), length (1 byte), text
-  std::vector<std::uint32_t>
-      slots_;  // offset of a record + 1; 0 is free; the size is a power of two
+  std::string arena_;        // records: line (4 bytes), length (1 byte), text
+  std::vector<Slot> slots_;  // the size is a power of two
   std::size_t count_ = 0;
 };
 

@@ -1,6 +1,8 @@
 #include "policy/path_match.h"
 
+#include <algorithm>
 #include <string>
+#include <utility>
 
 #include "base/text.h"
 #include "policy/decide.h"
@@ -92,6 +94,21 @@ std::string merge_slashes(std::string_view path) {
   return out;
 }
 
+// Each segment without what follows its first ';'. The query stays as it is.
+std::string without_parameters(std::string_view path) {
+  std::string out;
+  out.reserve(path.size());
+  bool is_parameter = false;
+  for (std::size_t i = 0; i < path.size(); ++i) {
+    const char c = path[i];
+    if (c == '?') return out.append(path.substr(i));
+    if (c == '/') is_parameter = false;
+    if (c == ';') is_parameter = true;
+    if (!is_parameter) out.push_back(c);
+  }
+  return out;
+}
+
 bool method_matches(const PathRule& rule, std::string_view method) {
   return rule.method.empty() || base::equals_ignoring_case(rule.method, method);
 }
@@ -106,9 +123,30 @@ bool matches(const PathRule& rule, std::string_view method, std::string_view pat
   return method_matches(rule, method) && path.starts_with(rule.prefix);
 }
 
-bool matches_as_read(const PathRule& rule, std::string_view method, std::string_view path) {
+PathReadings::PathReadings(std::string_view path) : raw_(path) { add(raw_, kMostDecodings); }
+
+void PathReadings::add(const std::string& reading, int decodings_left) {
+  if (is_endless_) return;
+  std::string merged = merge_slashes(reading);
+  if (std::find(readings_.begin(), readings_.end(), merged) == readings_.end()) {
+    readings_.push_back(std::move(merged));
+  }
+  // Some servers cut before they decode, some after.
+  if (const std::string cut = without_parameters(reading); cut != reading) {
+    add(cut, decodings_left);
+  }
+  const std::string next = decode_once(reading);
+  if (next == reading) return;
+  if (decodings_left == 0) {
+    is_endless_ = true;
+    return;
+  }
+  add(next, decodings_left - 1);
+}
+
+bool PathReadings::match(const PathRule& rule, std::string_view method) const {
   if (!method_matches(rule, method)) return false;
-  if (path.starts_with(rule.prefix)) return true;
+  if (is_endless_ || raw_.starts_with(rule.prefix)) return true;
   std::string prefix;
   // The prefix in its last reading; where its decodings do not end, the raw comparison above was
   // all there is.
@@ -116,8 +154,8 @@ bool matches_as_read(const PathRule& rule, std::string_view method, std::string_
     prefix = merge_slashes(reading);
     return false;
   });
-  return any_reading(
-      path, [&](std::string_view reading) { return merge_slashes(reading).starts_with(prefix); });
+  return std::any_of(readings_.begin(), readings_.end(),
+                     [&](const std::string& reading) { return reading.starts_with(prefix); });
 }
 
 }  // namespace leash::policy

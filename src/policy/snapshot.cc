@@ -49,7 +49,7 @@ void EntryMap::add(Entry entry) {
 std::vector<const Entry*> EntryMap::at(std::string_view name,
                                        std::chrono::system_clock::time_point now) const {
   std::vector<const Entry*> found;
-  const auto it = entries_.find(std::string(name));
+  const auto it = entries_.find(name);
   if (it == entries_.end()) return found;
   for (const Entry& entry : it->second) {
     if (now < entry.expires) found.push_back(&entry);

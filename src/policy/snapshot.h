@@ -65,12 +65,16 @@ class EntryMap {
   [[nodiscard]] std::vector<const Entry*> at(std::string_view name,
                                              std::chrono::system_clock::time_point now) const;
   [[nodiscard]] std::size_t size() const { return count_; }
-  [[nodiscard]] const std::unordered_map<std::string, std::vector<Entry>>& all() const {
-    return entries_;
-  }
+  // Looked up by views, without a copy of the name.
+  struct Hash : std::hash<std::string_view> {
+    // NOLINTNEXTLINE(readability-identifier-naming): the standard library looks for this name
+    using is_transparent = void;
+  };
+  using Entries = std::unordered_map<std::string, std::vector<Entry>, Hash, std::equal_to<>>;
+  [[nodiscard]] const Entries& all() const { return entries_; }
 
  private:
-  std::unordered_map<std::string, std::vector<Entry>> entries_;
+  Entries entries_;
   std::size_t count_ = 0;
 };
 

@@ -29,7 +29,8 @@ class ClientLeg {
 class LegOwner {
  public:
   // A request's context, or why it cannot be one (a wrong scheme inside a tunnel).
-  [[nodiscard]] virtual base::Result<Context> make_context(http::RequestHead head) = 0;
+  [[nodiscard]] virtual base::Result<Context> make_context(http::RequestHead&& head) = 0;
+  [[nodiscard]] virtual const std::shared_ptr<ClientMemory>& memory() const = 0;
   // A CONNECT outside a tunnel. The leg stops parsing until it is told how that went.
   virtual void on_connect(http::RequestHead head) = 0;
   // What could not become a request: the line is written here, the answer by the leg.

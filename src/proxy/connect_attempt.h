@@ -23,19 +23,26 @@ class ConnectAttempt {
     ~Owner() = default;
   };
 
-  // Destroying it ends the attempt; its outcome is put on record then, where an intent was.
+  // Destroying it ends the attempt, and that is put on record: its name may have been looked up.
   ConnectAttempt(Services& services, Owner& owner, Context context);
   ~ConnectAttempt();
   ConnectAttempt(const ConnectAttempt&) = delete;
   ConnectAttempt& operator=(const ConnectAttempt&) = delete;
 
   void start();
+  // The policy has changed: it is judged anew before it goes on.
+  void recheck() { is_stale_ = true; }
 
  private:
-  void pass(Gate& gate, void (ConnectAttempt::*next)());
+  using Step = void (ConnectAttempt::*)();
+  void pass(Gate& gate, Step next);
   void find_origin();
   void record_intent();
   void reach_origin();
+  void judge_anew(Step next);
+  void judge_addresses();
+  void refuse_changed(Refusal refusal);
+  void dial();
   void allow();
   void refuse(const Refusal& refusal);
 
@@ -43,7 +50,8 @@ class ConnectAttempt {
   Owner& owner_;
   Context context_;
   std::unique_ptr<net::Pending> pending_;
-  bool intent_begun_ = false;
+  Step next_ = nullptr;    // behind judge_addresses()
+  bool is_stale_ = false;  // decided by a policy that may no longer be in force
   bool is_over_ = false;
 };
 

@@ -11,6 +11,7 @@
 #include "http/message.h"
 #include "policy/decide.h"
 #include "policy/snapshot.h"
+#include "proxy/client_memory.h"
 
 namespace leash::proxy {
 
@@ -30,14 +31,17 @@ struct Tunnel {
 
 struct Context {
   std::string id;
-  std::string client;        // peer address
-  std::string agent;         // who is held to account: today the client's address
+  std::string client;  // peer address
+  std::string agent;   // who is held to account: today the client's address
+  std::shared_ptr<ClientMemory> memory;
   Tunnel* tunnel = nullptr;  // its counters grow with the exchange
   bool is_connect = false;
   std::string scheme;         // "http" or "https"
   base::Authority authority;  // the canonical one: decided on, dialled, verified, logged
   http::RequestHead head;
   std::chrono::steady_clock::time_point start;
+
+  std::string logged_url;  // url() without its secrets; "": not made yet
 
   // What the gates find.
   std::string names;

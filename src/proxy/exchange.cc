@@ -1,7 +1,9 @@
 #include "proxy/exchange.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "base/text.h"
 #include "http/body_decoder.h"
 #include "http/forwarding.h"
 #include "proxy/error_page.h"
@@ -18,8 +20,18 @@ using base::Fault;
 // How long the rest of a refused request's body is waited for, so that the log has it.
 constexpr std::chrono::milliseconds kRefusedBodyTime{5000};
 
-std::size_t buffer_bytes(const Services& services) {
-  return services.shared.settings.limits.buffer_kb * 1024;
+// What an exchange costs with nothing in it: itself, its records, its events.
+constexpr std::size_t kEmptyBytes = 4096;
+
+// What a field costs beside its text.
+constexpr std::size_t kFieldBytes = sizeof(http::Field);
+
+std::size_t bytes_of(const http::Fields& fields) {
+  std::size_t bytes = 0;
+  for (const http::Field& field : fields.all()) {
+    bytes += kFieldBytes + field.name.size() + field.value.size();
+  }
+  return bytes;
 }
 
 // A capture holds raw bytes; a code point of the text it shows has at most four.
@@ -37,12 +49,14 @@ bool is_websocket_accepted(const http::ResponseHead& head, const std::string& ke
 
 }  // namespace
 
-Exchange::Exchange(Services& services, ClientStream& client, Owner& owner, Context context)
+Exchange::Exchange(Services& services, ClientStream& client, Owner& owner, Context&& context)
     : services_(services),
       client_(client),
       owner_(owner),
       context_(std::move(context)),
       timer_(services.loop, [this] { on_idle_check(); }),
+      share_(context_.memory),
+      head_bytes_(kEmptyBytes + context_.head.path.size() + bytes_of(context_.head.fields)),
       last_activity_(services.loop.now()),
       request_ended_(!context_.head.body.is_expected()) {
   context_.start = last_activity_;
@@ -61,52 +75,70 @@ void Exchange::start() {
   Shared& shared = services_.shared;
   count(shared.metrics.requests);
   if (context_.tunnel != nullptr) ++context_.tunnel->requests;
-  if (!shared.settings.identity_host.empty() &&
-      context_.authority.host.text() == shared.settings.identity_host) {
-    context_.head.fields.set("X-Agent-Source", context_.client);
-  }
   if (context_.head.body.is_expected()) {
-    request_capture_.emplace(shared.captures, capture_bytes(services_));
+    request_capture_.emplace(context_.memory->captures(), capture_bytes(services_));
   }
   websocket_key_ = http::websocket_key(context_.head);
+  context_.logged_url = shared.redactor.url(context_.url());
   timer_.start(shared.settings.limits.exchange_idle_time);
+  share_.set(head_bytes_);
+  if (share_.memory().level() >= ClientMemory::Level::kFull) {
+    refuse(refusal_for(Error{Code::kClientMemory, Fault::kProxy, "of this client's connections"}));
+    return;
+  }
   pass(services_.policy, &Exchange::check_names);
 }
 
-void Exchange::pass(Gate& gate, void (Exchange::*next)()) {
-  auto held = gate.check(context_, [this, next](std::optional<Refusal> refusal) {
-    services_.loop.bury(std::move(pending_));
-    if (phase_ == Phase::kDone) return;
-    if (refusal) {
-      refuse(std::move(*refusal));
-    } else {
-      (this->*next)();
-    }
-  });
+void Exchange::pass(Gate& gate, Step next) {
+  next_ = next;
+  // No more than a pointer is captured, so that the function needs no memory of its own.
+  auto held =
+      gate.check(context_, [this](std::optional<Refusal> refusal) { on_gate(std::move(refusal)); });
   if (held) pending_ = std::move(held);
+}
+
+void Exchange::on_gate(std::optional<Refusal> refusal) {
+  services_.loop.bury(std::move(pending_));
+  if (phase_ == Phase::kDone) return;
+  if (!refusal) {
+    (this->*next_)();
+  } else if (next_ == &Exchange::judge_addresses) {
+    refuse_changed(std::move(*refusal));
+  } else {
+    refuse(std::move(*refusal));
+  }
 }
 
 void Exchange::check_names() { pass(services_.names, &Exchange::find_origin); }
 
 OriginPool::Key Exchange::pool_key() const {
-  // A WebSocket takes its connection for itself, so it asks for HTTP/1.
   const auto protocol =
-      websocket_key_ ? OriginConnection::Protocol::kHttp1 : OriginConnection::Protocol::kAny;
+      needs_http1_ ? OriginConnection::Protocol::kHttp1 : OriginConnection::Protocol::kAny;
   return {context_.agent, context_.scheme, context_.authority, protocol};
 }
 
-void Exchange::find_origin() {
-  origin_ = services_.pool.take(
+std::unique_ptr<OriginStream> Exchange::take_pooled() {
+  return services_.pool.take(
       pool_key(),
       [this](const base::SocketAddress& address) {
         return services_.shared.guard.refusal(address, context_.decision).empty();
       },
       *this);
+}
+
+void Exchange::find_origin() {
+  origin_ = take_pooled();
   if (origin_) {
     record_intent();
   } else {
-    pass(services_.addresses, &Exchange::record_intent);
+    find_addresses();
   }
+}
+
+void Exchange::find_addresses() {
+  // A name server may take seconds, and who tells of a change may come after its answer.
+  is_stale_ = true;
+  pass(services_.addresses, &Exchange::record_intent);
 }
 
 void Exchange::record_intent() {
@@ -120,11 +152,9 @@ void Exchange::record_intent() {
 void Exchange::reach_origin() {
   intent_recorded_ = true;
   if (std::exchange(is_stale_, false)) {
-    // The policy has changed since it was asked.
-    phase_ = Phase::kDialing;
-    recheck(*services_.shared.policy.current().snapshot);
-    if (phase_ == Phase::kDone) return;
-    phase_ = Phase::kDeciding;
+    // The policy may have changed since it was asked. Its file may be being written, so this waits.
+    pass(services_.policy, &Exchange::judge_addresses);
+    return;
   }
   if (origin_) {
     begin();
@@ -132,7 +162,14 @@ void Exchange::reach_origin() {
   }
   if (context_.addresses.empty()) {
     // The pooled connection that was reserved has died while the intent was written.
-    pass(services_.addresses, &Exchange::record_intent);
+    find_addresses();
+    return;
+  }
+  // The tunnel's own connection, which was still coming when it was looked for, may have come while
+  // the intent was written. A second try has had its chance with one of these.
+  if (!was_retried_) origin_ = take_pooled();
+  if (origin_) {
+    begin();
     return;
   }
   phase_ = Phase::kDialing;
@@ -145,22 +182,52 @@ void Exchange::reach_origin() {
                                      return;
                                    }
                                    origin_ = std::move(*opened);
-                                   begin();
+                                   // That took a while, or it is somebody else's dial, judged by
+                                   // another policy.
+                                   phase_ = Phase::kDeciding;
+                                   is_stale_ = true;
+                                   reach_origin();
                                  });
+}
+
+void Exchange::judge_addresses() {
+  if (const auto* address = refused_address()) {
+    refuse_changed(Refusal{.reason = "address_not_allowed", .address = address->text()});
+    return;
+  }
+  reach_origin();
+}
+
+// What was allowed when its intent went on record.
+void Exchange::refuse_changed(Refusal refusal) {
+  count(services_.shared.metrics.policy_cuts);
+  if (refusal.detail.empty()) refusal.detail = "policy_change";
+  refuse(std::move(refusal));
 }
 
 void Exchange::begin() {
   phase_ = Phase::kRelaying;
   facts_ = origin_->facts();
   touch();
-  http::RequestHead head = context_.head;
+  http::RequestHead& head = context_.head;
+  if (!request_headers_) {
+    request_headers_ = header_json(head.fields, services_.shared.redactor);
+    // A byte of the head may be six there.
+    head_bytes_ += request_headers_->size();
+    if (!weigh()) return;
+  }
   base::Authority shown = context_.authority;
   if (!context_.names.empty() && head.host) {
     shown.host = head.host->host;
     if (head.host->port != 0) shown.port = head.host->port;
   }
   http::prepare_for_origin(head, shown, context_.scheme);
-  if (websocket_key_) head.upgrade = "websocket";
+  stamp_source(head.fields, Stamp::kSet);
+  if (websocket_key_) {
+    head.upgrade = "websocket";
+    // What is compressed could not be read for the log.
+    if (captures_websocket()) head.fields.remove("sec-websocket-extensions");
+  }
   head.scheme = context_.scheme;
   head.is_persistent = true;
   origin_->send_head(head);
@@ -178,6 +245,19 @@ void Exchange::begin() {
   }
 }
 
+// The identity host believes this field, so it is ours alone: not the client's to set, to spell
+// with an underscore (which CGI takes for the same), or to have removed by naming it in Connection.
+void Exchange::stamp_source(http::Fields& fields, Stamp stamp) const {
+  const std::string& identity_host = services_.shared.settings.identity_host;
+  if (identity_host.empty() || context_.authority.host.text() != identity_host) return;
+  std::erase_if(fields.all(), [](const http::Field& field) {
+    std::string name = base::lower(field.name);
+    std::replace(name.begin(), name.end(), '_', '-');
+    return name == "x-agent-source";
+  });
+  if (stamp == Stamp::kSet) fields.set("X-Agent-Source", context_.client);
+}
+
 void Exchange::on_request_body(std::string_view bytes) {
   bytes_up_ += bytes.size();
   touch();
@@ -189,7 +269,8 @@ void Exchange::on_request_body(std::string_view bytes) {
   }
   if (phase_ != Phase::kRelaying || !origin_) return;
   origin_->send_body(bytes);
-  if (origin_ && origin_->queued_bytes() > buffer_bytes(services_)) client_.pause_body();
+  if (!weigh()) return;
+  if (origin_ && origin_->queued_bytes() > buffer_bytes()) client_.pause_body();
 }
 
 void Exchange::on_request_end(http::Fields trailers) {
@@ -199,6 +280,7 @@ void Exchange::on_request_end(http::Fields trailers) {
     answer_refusal();
     return;
   }
+  stamp_source(trailers, Stamp::kRemove);
   if (phase_ == Phase::kRelaying && origin_ && !request_forwarded_) {
     request_forwarded_ = true;
     origin_->send_end(trailers);
@@ -231,27 +313,33 @@ void Exchange::cut(const base::Error& error) {
   fail(refusal_for(error));
 }
 
+// Of the connection it has, or of those that it may yet get.
+const base::SocketAddress* Exchange::refused_address() const {
+  const policy::AddressGuard& guard = services_.shared.guard;
+  if (!origin_) return guard.first_refused(context_.addresses, context_.decision);
+  const base::SocketAddress& address = origin_->facts().address;
+  return guard.refusal(address, context_.decision).empty() ? nullptr : &address;
+}
+
 void Exchange::recheck(const policy::Snapshot& snapshot) {
   if (phase_ == Phase::kDone || phase_ == Phase::kRefused) return;
   if (phase_ == Phase::kDeciding) {
     is_stale_ = true;
     return;
   }
-  const policy::Decision decision = decide_now(snapshot, context_);
+  context_.decision = decide_now(snapshot, context_);
   Refusal refusal;
-  if (!decision.is_allowed) {
-    refusal.reason = std::string(decision.reason);
-  } else if (origin_ &&
-             !services_.shared.guard.refusal(origin_->facts().address, decision).empty()) {
+  if (!context_.decision.is_allowed) {
+    refusal.reason = std::string(context_.decision.reason);
+  } else if (const auto* address = refused_address()) {
     refusal.reason = "address_not_allowed";
-    refusal.address = origin_->facts().address.text();
+    refusal.address = address->text();
   } else {
     return;
   }
   count(services_.shared.metrics.policy_cuts);
   refusal.detail = "policy_change";
   refusal.must_close = true;
-  context_.decision = decision;
   if (phase_ == Phase::kRaw) {
     end_websocket(Error{Code::kBadPolicy, Fault::kProxy, refusal.reason});
     return;
@@ -262,6 +350,12 @@ void Exchange::recheck(const policy::Snapshot& snapshot) {
 void Exchange::on_response_head(http::ResponseHead head) {
   touch();
   if (head.is_interim()) {
+    // They have no flow control of their own, so all of them together may have what one head may.
+    interim_bytes_ += kFieldBytes + bytes_of(head.fields);
+    if (interim_bytes_ > services_.shared.settings.limits.head_kb * 1024) {
+      fail(refusal_for(Error{Code::kHeadTooLarge, Fault::kOrigin, "interim responses"}));
+      return;
+    }
     // A 100 was given by us already; others pass to those who can read them.
     if (head.status != 100 && context_.head.version != http::Version::kHttp10) {
       http::prepare_for_client(head);
@@ -273,16 +367,29 @@ void Exchange::on_response_head(http::ResponseHead head) {
     begin_websocket(std::move(head));
     return;
   }
-  response_ = head;
+  note_response(head);
   const std::string* type = head.fields.find("content-type");
   if (type != nullptr && audit::is_textual(*type)) {
-    response_capture_.emplace(services_.shared.captures, capture_bytes(services_));
+    response_capture_.emplace(context_.memory->captures(), capture_bytes(services_));
   }
   http::prepare_for_client(head);
   if (head.body.framing == http::Framing::kUntilClose) head.body.framing = http::Framing::kChunked;
   head.is_persistent = true;  // that is between us and the origin
   head_sent_ = true;
   client_.send_head(head);
+  count_held();
+}
+
+void Exchange::note_response(const http::ResponseHead& head) {
+  response_.emplace();
+  response_->status = head.status;
+  response_->headers = header_json(head.fields, services_.shared.redactor);
+  head_bytes_ += response_->headers.size();
+  if (const auto* encoding = head.fields.find("content-encoding")) {
+    response_->content_encoding = *encoding;
+  }
+  // A gRPC call that fails at once has its status among the head's fields.
+  if (const auto* status = head.fields.find("grpc-status")) grpc_status_ = *status;
 }
 
 void Exchange::on_response_body(std::string_view bytes) {
@@ -290,7 +397,8 @@ void Exchange::on_response_body(std::string_view bytes) {
   bytes_down_ += bytes.size();
   if (response_capture_) response_capture_->add(bytes);
   client_.send_body(bytes);
-  if (origin_ && client_.queued_bytes() > buffer_bytes(services_)) origin_->pause_body();
+  if (!weigh()) return;
+  if (origin_ && client_.queued_bytes() > buffer_bytes()) origin_->pause_body();
 }
 
 void Exchange::on_response_end(http::Fields trailers) {
@@ -310,29 +418,59 @@ void Exchange::on_origin_error(base::Error error, bool is_untouched) {
   drop_origin();
   if (phase_ == Phase::kDeciding)
     return;  // a reserved connection died: reach_origin() finds another
-  if (may_try_again(is_untouched)) {
-    was_retried_ = true;
+  // An HTTP/2 connection without WebSockets (RFC 8441): nothing has been sent there.
+  const bool is_wrong_protocol =
+      is_untouched && websocket_key_ && !needs_http1_ && error.code == Code::kUpgradeRefused;
+  if (is_wrong_protocol || may_try_again(error, is_untouched)) {
+    (is_wrong_protocol ? needs_http1_ : was_retried_) = true;
     phase_ = Phase::kDeciding;
     context_.addresses.clear();
     request_forwarded_ = false;
-    pass(services_.addresses, &Exchange::record_intent);
+    // A body that is yet to come waits for the second try.
+    if (!request_ended_) client_.pause_body();
+    find_addresses();
     return;
   }
   fail(refusal_for(error));
 }
 
-bool Exchange::may_try_again(bool is_untouched) const {
-  return is_untouched && facts_.was_reused && !was_retried_ && !head_sent_ && bytes_up_ == 0 &&
-         http::is_idempotent(context_.head.method);
+bool Exchange::may_try_again(const Error& error, bool is_untouched) const {
+  if (!is_untouched || was_retried_ || head_sent_ || bytes_up_ > 0) return false;
+  // The origin says itself that it has not looked at the request (RFC 9113 s. 8.7).
+  if (error.code == Code::kStreamRefused) return true;
+  // It allows fewer streams than it was thought to when this one was reserved.
+  if (error.code == Code::kTooManyStreams) return true;
+  return facts_.was_reused && http::is_idempotent(context_.head.method);
+}
+
+std::size_t Exchange::buffer_bytes() const {
+  return share_.memory().mark(services_.shared.settings.limits.buffer_kb * 1024);
+}
+
+void Exchange::count_held() {
+  const auto captured = [](const std::optional<audit::Capture>& capture) {
+    return capture ? capture->held_bytes() : 0;
+  };
+  share_.set(head_bytes_ + client_.held_bytes() + (origin_ ? origin_->queued_bytes() : 0) +
+             captured(request_capture_) + captured(response_capture_));
+}
+
+bool Exchange::weigh() {
+  count_held();
+  if (share_.memory().level() != ClientMemory::Level::kOver) return true;
+  cut(Error{Code::kClientMemory, Fault::kProxy, "of this client's connections"});
+  return false;
 }
 
 void Exchange::on_client_drained() {
   touch();
+  count_held();
   if (origin_) origin_->resume_body();
 }
 
 void Exchange::on_origin_drained() {
   touch();
+  count_held();
   if (phase_ == Phase::kRelaying || phase_ == Phase::kRaw) client_.resume_body();
 }
 
@@ -362,7 +500,10 @@ void Exchange::answer_refusal() {
 // The exchange ends without the origin's response, or with a part of it.
 void Exchange::fail(const Refusal& refusal) {
   audit::Record record = refusal_record(refusal, context_, services_.shared.redactor);
-  if (refusal.event == audit::Event::kBlocked) fill_bodies(record);
+  if (refusal.event == audit::Event::kBlocked) {
+    fill_bodies(record);
+    if (request_headers_) record.req_headers = audit::Text::borrowed(*request_headers_);
+  }
   count_refusal(services_.shared.metrics, refusal);
   if (intent_recorded_) fill_transfer(record);
   if (head_sent_ && response_) record.status = response_->status;
@@ -388,16 +529,19 @@ void Exchange::send_answer(const Refusal& refusal) {
 }
 
 void Exchange::begin_websocket(http::ResponseHead head) {
-  if (!websocket_key_ || !is_websocket_accepted(head, *websocket_key_)) {
+  const bool has_unasked = captures_websocket() && head.fields.has("sec-websocket-extensions");
+  if (!websocket_key_ || !is_websocket_accepted(head, *websocket_key_) || has_unasked) {
     drop_origin();
     fail(refusal_for(base::Error{Code::kUpgradeRefused, Fault::kOrigin,
                                  "101 that was not asked for or not proven"}));
     return;
   }
-  response_ = head;
+  note_response(head);
   record_allowed();
   phase_ = Phase::kRaw;
-  websocket_ = std::make_unique<WebsocketTap>(head);
+  const std::size_t captured =
+      captures_websocket() ? services_.shared.settings.body_limit_kb * 1024 : 0;
+  websocket_ = std::make_unique<WebsocketTap>(head, context_.memory->captures(), captured);
   http::prepare_for_client(head);
   head.upgrade = "websocket";
   head_sent_ = true;
@@ -408,25 +552,31 @@ void Exchange::begin_websocket(http::ResponseHead head) {
 void Exchange::on_client_raw(std::string_view bytes) {
   touch();
   if (phase_ != Phase::kRaw || !origin_) return;
-  if (const auto fine = websocket_->from_client(bytes); !fine) {
-    end_websocket(fine.error());
+  const auto texts = websocket_->from_client(bytes);
+  if (!texts) {
+    end_websocket(texts.error());
     return;
   }
+  record_messages(*texts, Way::kUp);
   bytes_up_ += bytes.size();
   origin_->send_raw(bytes);
-  if (origin_ && origin_->queued_bytes() > buffer_bytes(services_)) client_.pause_body();
+  if (!weigh()) return;
+  if (origin_ && origin_->queued_bytes() > buffer_bytes()) client_.pause_body();
 }
 
 void Exchange::on_origin_raw(std::string_view bytes) {
   touch();
   if (phase_ != Phase::kRaw) return;
-  if (const auto fine = websocket_->from_origin(bytes); !fine) {
-    end_websocket(fine.error());
+  const auto texts = websocket_->from_origin(bytes);
+  if (!texts) {
+    end_websocket(texts.error());
     return;
   }
+  record_messages(*texts, Way::kDown);
   bytes_down_ += bytes.size();
   client_.send_raw(bytes);
-  if (origin_ && client_.queued_bytes() > buffer_bytes(services_)) origin_->pause_body();
+  if (!weigh()) return;
+  if (origin_ && client_.queued_bytes() > buffer_bytes()) origin_->pause_body();
 }
 
 void Exchange::on_client_raw_end() {
@@ -439,6 +589,18 @@ void Exchange::on_origin_raw_end() {
   origin_raw_ended_ = true;
   client_.finish_raw();
   if (client_raw_ended_) end_websocket(std::nullopt);
+}
+
+void Exchange::record_messages(const std::vector<http::WebSocketText>& texts, Way way) {
+  for (const http::WebSocketText& text : texts) {
+    audit::Record record =
+        base_record(audit::Event::kWebsocketMessage, context_, services_.shared.redactor);
+    auto shown =
+        audit::captured_text(text.text, text.is_cut, services_.shared.settings.body_limit_kb);
+    (way == Way::kUp ? record.req_body : record.res_body) = std::move(shown.text);
+    (way == Way::kUp ? record.req_truncated : record.res_truncated) = shown.is_truncated;
+    services_.shared.log.append(record);
+  }
 }
 
 // `why`: what cut it; nullopt where both sides have ended it.
@@ -466,14 +628,10 @@ void Exchange::record_allowed() {
   record.status = response_->status;
   record.bytes = bytes_down_;
   record.would_block = context_.decision.would_block;
-  record.req_headers = header_list(context_.head.fields, services_.shared.redactor);
-  record.res_headers = header_list(response_->fields, services_.shared.redactor);
+  if (request_headers_) record.req_headers = audit::Text::borrowed(*request_headers_);
+  record.res_headers = audit::Text::borrowed(response_->headers);
   fill_bodies(record);
   fill_transfer(record);
-  if (grpc_status_.empty()) {
-    // A gRPC call that fails at once has its status among the head's fields.
-    if (const std::string* status = response_->fields.find("grpc-status")) grpc_status_ = *status;
-  }
   if (!grpc_status_.empty()) record.extra.emplace_back("grpc_status", grpc_status_);
   record_outcome(record);
 }
@@ -481,7 +639,10 @@ void Exchange::record_allowed() {
 void Exchange::record_outcome(const audit::Record& record) {
   if (outcome_recorded_) return;
   outcome_recorded_ = true;
-  if (record.event == audit::Event::kAllowed) count(services_.shared.metrics.allowed);
+  if (record.event == audit::Event::kAllowed) {
+    count(services_.shared.metrics.allowed);
+    services_.shared.metrics.allowed_time.add(std::chrono::steady_clock::now() - context_.start);
+  }
   count_bytes();
   services_.shared.log.append(record);
 }
@@ -505,17 +666,18 @@ void Exchange::fill_transfer(audit::Record& record) {
   record.bytes_down = bytes_down_;
   if (facts_.address.port != 0) record.addr = facts_.address.text();
   record.alpn = facts_.alpn;
-  record.origin_cert = facts_.certificate_sha256;
+  if (facts_.certificate_sha256) {
+    record.origin_cert = audit::Text::borrowed(*facts_.certificate_sha256);
+  }
 }
 
 void Exchange::fill_bodies(audit::Record& record) {
-  const auto shown = [this](const audit::Capture& capture, const http::Fields& fields) {
-    const std::string* encoding = fields.find("content-encoding");
+  const auto shown = [this](const audit::Capture& capture, std::string_view encoding) {
     bool is_cut = capture.is_cut();
-    if (encoding == nullptr) {
+    if (encoding.empty()) {
       return audit::captured_text(capture.bytes(), is_cut, services_.shared.settings.body_limit_kb);
     }
-    const auto decoded = http::decode_body(*encoding, capture.bytes(), http::DecodeLimits{});
+    const auto decoded = http::decode_body(encoding, capture.bytes(), http::DecodeLimits{});
     // What does not decode is opaque bytes, never a reason to pass or to fail.
     if (!decoded)
       return audit::captured_text(capture.bytes(), is_cut, services_.shared.settings.body_limit_kb);
@@ -523,12 +685,13 @@ void Exchange::fill_bodies(audit::Record& record) {
     return audit::captured_text(decoded->bytes, is_cut, services_.shared.settings.body_limit_kb);
   };
   if (request_capture_) {
-    auto text = shown(*request_capture_, context_.head.fields);
+    const std::string* encoding = context_.head.fields.find("content-encoding");
+    auto text = shown(*request_capture_, encoding != nullptr ? std::string_view(*encoding) : "");
     record.req_body = std::move(text.text);
     record.req_truncated = text.is_truncated;
   }
   if (response_capture_ && response_) {
-    auto text = shown(*response_capture_, response_->fields);
+    auto text = shown(*response_capture_, response_->content_encoding);
     record.res_body = std::move(text.text);
     record.res_truncated = text.is_truncated;
   }
@@ -548,7 +711,7 @@ void Exchange::finish(Finish finish) {
   owner_.on_exchange_done(*this, finish);
 }
 
-void Exchange::touch() { last_activity_ = services_.loop.now(); }
+void Exchange::touch() { last_activity_ = services_.loop.coarse_now(); }
 
 void Exchange::on_idle_check() {
   if (phase_ == Phase::kRefused) {

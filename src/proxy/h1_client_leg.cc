@@ -15,6 +15,7 @@ using base::Fault;
 constexpr std::size_t kPendingBytes = 64 * 1024;
 // A client that has ended its direction waits for its answer, but not for one that does not come.
 constexpr std::chrono::milliseconds kHalfClosedTime{60'000};
+constexpr std::chrono::seconds kFirstRequestGrace{1};  // while draining
 
 }  // namespace
 
@@ -26,7 +27,11 @@ H1ClientLeg::H1ClientLeg(Services& services, Transport& transport, LegOwner& own
       role_(role),
       parser_(http::Limits{.head_bytes = services.shared.settings.limits.head_kb * 1024,
                            .fields = services.shared.settings.limits.head_fields}),
-      timer_(services.loop, [this] { on_timer(); }) {
+      timer_(services.loop, [this] { on_timer(); }),
+      share_(owner.memory()),
+      next_(services.loop, [this] {
+        if (!ended_) process({});
+      }) {
   timer_.start(first_wait);
   transport_.resume_reading();
 }
@@ -56,7 +61,7 @@ void H1ClientLeg::process(std::string_view fresh) {
     in = held;
   }
   while (!ended_ && !waits_for_connect_ && !is_raw_) {
-    if (exchange_ && (request_ended_ || !wants_body_)) break;
+    if (exchange_ ? request_ended_ || !wants_body_ : is_clogged()) break;
     auto event = parser_.next(in);
     if (!event) {
       in = {};
@@ -87,7 +92,28 @@ void H1ClientLeg::process(std::string_view fresh) {
     timer_.start(services_.shared.settings.limits.head_time);
   }
   steer_reading();
-  if (eof_) on_eof(End::kClean);
+  weigh();
+  if (eof_ && !ended_) on_eof(End::kClean);
+}
+
+bool H1ClientLeg::is_clogged() const {
+  return transport_.queued_bytes() >
+         share_.memory().mark(services_.shared.settings.limits.buffer_kb * 1024);
+}
+
+std::size_t H1ClientLeg::held_bytes() const {
+  return transport_.queued_bytes() + pending_.size() + parser_.held_bytes();
+}
+
+void H1ClientLeg::weigh() {
+  if (exchange_ || ended_) {
+    share_.set(0);
+    if (exchange_ && !pending_.empty()) exchange_->on_client_held();
+    return;
+  }
+  share_.set(held_bytes());
+  if (share_.memory().level() != ClientMemory::Level::kOver || parser_.held_bytes() == 0) return;
+  refuse(refusal_for(Error{Code::kClientMemory, Fault::kProxy, "a head that is not whole"}));
 }
 
 // What came behind a WebSocket handshake is the WebSocket's.
@@ -196,12 +222,23 @@ void H1ClientLeg::on_error(Error error) {
 }
 
 void H1ClientLeg::on_drained() {
-  if (exchange_) exchange_->on_client_drained();
+  if (exchange_) {
+    exchange_->on_client_drained();
+  } else if (!ended_) {
+    process({});
+  }
 }
 
 void H1ClientLeg::drain() {
   request_persists_ = false;
-  if (!exchange_ && !waits_for_connect_ && !parser_.is_in_head()) end(LegOwner::Ending::kGently);
+  if (exchange_ || waits_for_connect_ || parser_.is_in_head()) return;
+  // Who has only just come, or has only just got its tunnel, has its first request on the way, and
+  // would see it lost.
+  if (method_.empty()) {
+    timer_.start(kFirstRequestGrace);
+  } else {
+    end(LegOwner::Ending::kGently);
+  }
 }
 
 void H1ClientLeg::cut(const Error& error) {
@@ -240,24 +277,20 @@ void H1ClientLeg::send_interim(const http::ResponseHead& head) {
 }
 
 void H1ClientLeg::send_head(const http::ResponseHead& head) {
-  http::ResponseHead out_head = head;
-  out_head.version = http::Version::kHttp11;
+  http::Body body = head.body;
   const bool has_no_body =
       method_ == "HEAD" || head.status == 204 || head.status == 304 || head.status == 101;
   // HTTP/2 ends a stream without saying how long nothing is; HTTP/1 must say it.
-  if (!has_no_body && out_head.body.framing == http::Framing::kNone)
-    out_head.body = {http::Framing::kLength, 0};
-  if (version_ == http::Version::kHttp10 && out_head.body.framing == http::Framing::kChunked) {
-    out_head.body.framing = http::Framing::kUntilClose;
+  if (!has_no_body && body.framing == http::Framing::kNone) body = {http::Framing::kLength, 0};
+  if (version_ == http::Version::kHttp10 && body.framing == http::Framing::kChunked) {
+    body.framing = http::Framing::kUntilClose;
   }
-  if (out_head.body.framing == http::Framing::kUntilClose && !has_no_body)
-    response_persists_ = false;
+  if (body.framing == http::Framing::kUntilClose && !has_no_body) response_persists_ = false;
   response_persists_ = response_persists_ && head.is_persistent;
-  out_head.is_persistent = request_persists_ && response_persists_;
-  response_is_chunked_ = out_head.body.framing == http::Framing::kChunked && !has_no_body;
+  response_is_chunked_ = body.framing == http::Framing::kChunked && !has_no_body;
   if (head.status == 101) is_raw_ = true;
   std::string out;
-  http::append_response(out, out_head, out_head.upgrade);
+  http::append_response(out, head, {body, request_persists_ && response_persists_}, head.upgrade);
   transport_.write(out);
 }
 
@@ -323,10 +356,7 @@ void H1ClientLeg::next_request() {
     return;
   }
   timer_.start(services_.shared.settings.limits.client_idle_time);
-  // Not from inside the callback that ended the last one.
-  services_.loop.defer([this, alive = std::weak_ptr<int>(alive_)] {
-    if (!alive.expired() && !ended_) process({});
-  });
+  next_.schedule();
 }
 
 void H1ClientLeg::end(LegOwner::Ending ending) {

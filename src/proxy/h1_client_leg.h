@@ -35,6 +35,8 @@ class H1ClientLeg final : public ClientLeg, public ClientStream, public Exchange
   void refuse_connect(const Answer& answer);
   // A CONNECT was allowed: what came behind its head, for whoever takes over.
   [[nodiscard]] std::string take_leftover();
+  // The client has ended its direction.
+  [[nodiscard]] bool is_at_eof() const { return eof_; }
 
  private:
   void send_interim(const http::ResponseHead& head) override;
@@ -47,6 +49,7 @@ class H1ClientLeg final : public ClientLeg, public ClientStream, public Exchange
   void resume_body() override;
   void pause_body() override;
   [[nodiscard]] std::size_t queued_bytes() const override;
+  [[nodiscard]] std::size_t held_bytes() const override;
   void on_exchange_done(Exchange& exchange, Exchange::Finish finish) override;
 
   void process(std::string_view fresh);
@@ -56,6 +59,9 @@ class H1ClientLeg final : public ClientLeg, public ClientStream, public Exchange
   void end(LegOwner::Ending ending);
   void steer_reading();
   void next_request();
+  // The client does not take its answers: no further request until it has.
+  [[nodiscard]] bool is_clogged() const;
+  void weigh();
   void on_timer();
 
   Services& services_;
@@ -64,6 +70,7 @@ class H1ClientLeg final : public ClientLeg, public ClientStream, public Exchange
   Role role_;
   http::RequestParser parser_;
   net::Timer timer_;
+  MemoryShare share_;    // while no exchange counts it
   std::string pending_;  // received, not parsed yet
   std::unique_ptr<Exchange> exchange_;
   http::Version version_ = http::Version::kHttp11;
@@ -82,8 +89,7 @@ class H1ClientLeg final : public ClientLeg, public ClientStream, public Exchange
   bool head_timed_ = false;
   bool has_sent_ = false;
   bool was_aborted_ = false;
-  std::shared_ptr<int> alive_ =
-      std::make_shared<int>(0);  // deferred work asks whether we still live
+  net::Deferred next_;  // the next request: not from inside the callback that ended the last one
 };
 
 }  // namespace leash::proxy

@@ -1,5 +1,6 @@
 #include "proxy/h2_client_leg.h"
 
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -44,7 +45,7 @@ class H2ClientLeg::Stream final : public ClientStream, public Exchange::Owner {
   Stream(H2ClientLeg& leg, std::int32_t id, bool is_websocket)
       : leg_(leg), id_(id), is_websocket_(is_websocket) {}
 
-  void start(Context context) {
+  void start(Context&& context) {
     exchange_ = std::make_unique<Exchange>(leg_.services_, *this, *this, std::move(context));
     exchange_->start();
   }
@@ -56,6 +57,7 @@ class H2ClientLeg::Stream final : public ClientStream, public Exchange::Owner {
       leg_.server_.consume(id_, bytes.size());
     } else if (!wants_body_) {
       held_.append(bytes);  // no more than the stream's window
+      exchange_->on_client_held();
     } else {
       give(bytes);
     }
@@ -80,6 +82,11 @@ class H2ClientLeg::Stream final : public ClientStream, public Exchange::Owner {
       opened.body = {http::Framing::kUntilClose, 0};
       is_raw_ = true;
       leg_.server_.send_head(id_, opened, false);
+    } else if (!head.body.is_expected()) {
+      // Goes out with the end, so that a head that was all stays all: what gRPC calls trailers only
+      // means something else once an empty DATA frame follows.
+      last_head_ = head;
+      return;
     } else {
       leg_.server_.send_head(id_, head, false);
     }
@@ -91,6 +98,10 @@ class H2ClientLeg::Stream final : public ClientStream, public Exchange::Owner {
   }
   void send_end(const http::Fields& trailers) override {
     is_whole_ = true;
+    if (last_head_) {
+      leg_.server_.send_head(id_, *last_head_, trailers.empty());
+      last_head_.reset();
+    }
     leg_.server_.send_end(id_, trailers);
     kick();
   }
@@ -114,6 +125,7 @@ class H2ClientLeg::Stream final : public ClientStream, public Exchange::Owner {
   }
   void pause_body() override { wants_body_ = false; }
   [[nodiscard]] std::size_t queued_bytes() const override { return leg_.server_.queued_bytes(id_); }
+  [[nodiscard]] std::size_t held_bytes() const override { return queued_bytes() + held_.size(); }
 
   void on_exchange_done(Exchange&, Exchange::Finish finish) override {
     leg_.services_.loop.bury(std::move(exchange_));
@@ -146,7 +158,7 @@ class H2ClientLeg::Stream final : public ClientStream, public Exchange::Owner {
       exchange_->on_request_end(std::move(trailers_));
     }
   }
-  void kick() { leg_.schedule_pump(); }
+  void kick() { leg_.pump_soon_.schedule(); }
 
   H2ClientLeg& leg_;
   std::int32_t id_;
@@ -155,6 +167,7 @@ class H2ClientLeg::Stream final : public ClientStream, public Exchange::Owner {
   std::string held_;            // came before it was wanted
   std::size_t unconsumed_ = 0;  // given on, but the client gets no credit for it yet
   http::Fields trailers_;
+  std::optional<http::ResponseHead> last_head_;  // no body will follow, trailers may
   bool wants_body_ = false;
   bool has_ended_ = false;
   bool end_told_ = false;
@@ -167,13 +180,15 @@ H2ClientLeg::H2ClientLeg(Services& services, Transport& transport, LegOwner& own
       transport_(transport),
       owner_(owner),
       server_(h2_limits(services.shared.settings.limits), *this),
-      timer_(services.loop, [this] { on_timer(); }) {
+      share_(owner.memory()),
+      timer_(services.loop, [this] { on_timer(); }),
+      pump_soon_(services.loop, [this] { on_pump_due(); }) {
   timer_.start(services.shared.settings.limits.client_idle_time);
   transport_.resume_reading();
   pump();
 }
 
-H2ClientLeg::~H2ClientLeg() { *self_ = nullptr; }
+H2ClientLeg::~H2ClientLeg() = default;
 
 H2ClientLeg::Stream* H2ClientLeg::find(std::int32_t stream) {
   const auto it = streams_.find(stream);
@@ -182,7 +197,11 @@ H2ClientLeg::Stream* H2ClientLeg::find(std::int32_t stream) {
 
 void H2ClientLeg::on_bytes(std::string_view plain) {
   if (ended_) return;
-  const auto received = server_.receive(plain, services_.loop.now());
+  const auto received = [&] {
+    const PolicyGate::OneLook look(services_.policy);  // for all requests that are in these bytes
+    if (server_.wants_buffer()) server_.lend_buffer(services_.loop.take_buffer());
+    return server_.receive(plain, services_.loop.now());
+  }();
   if (!received && !std::exchange(error_recorded_, true))
     owner_.record_error(refusal_for(received.error()));
   pump();
@@ -190,7 +209,6 @@ void H2ClientLeg::on_bytes(std::string_view plain) {
 }
 
 void H2ClientLeg::on_request(std::int32_t stream, http::RequestHead head, bool ends_here) {
-  timer_.stop();
   const bool is_websocket = !head.protocol.empty();
   if (is_websocket) make_handshake(head);
   if (ends_here) head.body = {};
@@ -254,7 +272,8 @@ void H2ClientLeg::forget(std::int32_t stream) {
   if (it == streams_.end()) return;
   services_.loop.bury(std::move(it->second));
   streams_.erase(it);
-  if (streams_.empty() && !ended_) timer_.start(services_.shared.settings.limits.client_idle_time);
+  if (!streams_.empty() || ended_) return;
+  timer_.start(is_draining_ ? kDrainTime : services_.shared.settings.limits.client_idle_time);
 }
 
 void H2ClientLeg::on_eof(End) {
@@ -277,7 +296,7 @@ void H2ClientLeg::drain() {
   if (std::exchange(is_draining_, true)) return;
   server_.drain();
   if (streams_.empty()) timer_.start(kDrainTime);
-  schedule_pump();
+  pump_soon_.schedule();
 }
 
 void H2ClientLeg::cut(const Error& error) {
@@ -303,33 +322,43 @@ void H2ClientLeg::recheck(const policy::Snapshot& snapshot) {
   }
 }
 
+// A request that is under way has limits of its own. Answers that wait for a client which takes
+// none of them from one look to the next are no reason to go on, whatever else it says.
 void H2ClientLeg::on_timer() {
-  if (!streams_.empty()) return;
+  if (!streams_.empty()) {
+    bool is_busy = false;
+    std::size_t held = transport_.queued_bytes();
+    for (const auto& [id, stream] : streams_) {
+      is_busy = is_busy || stream->exchange() != nullptr;
+      held += server_.queued_bytes(id);
+    }
+    if (is_busy || std::exchange(held_at_last_look_, held) != held) {
+      timer_.start(services_.shared.settings.limits.client_idle_time);
+      return;
+    }
+  }
   server_.close();
   pump();
   end(LegOwner::Ending::kGently);
 }
 
 void H2ClientLeg::pump() {
-  const std::size_t mark = services_.shared.settings.limits.buffer_kb * 1024;
+  const std::size_t mark = share_.memory().mark(services_.shared.settings.limits.buffer_kb * 1024);
+  if (server_.wants_buffer()) server_.lend_buffer(services_.loop.take_buffer());
   while (transport_.is_open() && transport_.queued_bytes() < mark) {
     std::string& output = server_.output();
-    if (output.empty()) return;
+    if (output.empty()) break;
     transport_.write(output);
     output.clear();
   }
+  services_.loop.give_buffer(server_.take_buffer());
+  share_.set(transport_.queued_bytes());
 }
 
-void H2ClientLeg::schedule_pump() {
-  if (std::exchange(pump_scheduled_, true)) return;
-  services_.loop.defer([weak = std::weak_ptr<H2ClientLeg*>(self_)] {
-    const auto self = weak.lock();
-    if (!self || *self == nullptr) return;
-    (*self)->pump_scheduled_ = false;
-    if ((*self)->ended_) return;
-    (*self)->pump();
-    (*self)->look_for_end();
-  });
+void H2ClientLeg::on_pump_due() {
+  if (ended_) return;
+  pump();
+  look_for_end();
 }
 
 void H2ClientLeg::look_for_end() {

@@ -1,6 +1,7 @@
 // The HTTP/2 codec on a client's connection: concurrent streams, each an exchange of its own.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <unordered_map>
 
@@ -38,7 +39,7 @@ class H2ClientLeg final : public ClientLeg, public http::H2Server::Handler {
   [[nodiscard]] Stream* find(std::int32_t stream);
   void forget(std::int32_t stream);
   void pump();
-  void schedule_pump();
+  void on_pump_due();
   void look_for_end();
   void end(LegOwner::Ending ending);
   void on_timer();
@@ -47,13 +48,14 @@ class H2ClientLeg final : public ClientLeg, public http::H2Server::Handler {
   Transport& transport_;
   LegOwner& owner_;
   http::H2Server server_;
-  net::Timer timer_;  // idle, and how long a drain may take its PING
+  MemoryShare share_;                  // what waits in the transport
+  std::size_t held_at_last_look_ = 0;  // of answers, when the timer went off
+  net::Timer timer_;                   // idle, and how long a drain may take its PING
   std::unordered_map<std::int32_t, std::unique_ptr<Stream>> streams_;
   bool ended_ = false;
   bool is_draining_ = false;
   bool error_recorded_ = false;
-  bool pump_scheduled_ = false;
-  std::shared_ptr<H2ClientLeg*> self_ = std::make_shared<H2ClientLeg*>(this);
+  net::Deferred pump_soon_;
 };
 
 }  // namespace leash::proxy

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <unordered_map>
+#include <vector>
 
 #include "config/settings.h"
 #include "http/h2_client.h"
@@ -32,6 +33,7 @@ class H2OriginLeg final : public OriginLeg, public http::H2Client::Handler {
 
   void on_head(std::int32_t stream, http::ResponseHead head, bool ends_here) override;
   void on_goaway(std::int32_t last_stream) override;
+  void on_settings() override;
   void on_body(std::int32_t stream, std::string_view bytes) override;
   void on_end(std::int32_t stream, http::Fields trailers) override;
   void on_reset(std::int32_t stream, const base::Error& error) override;
@@ -39,9 +41,9 @@ class H2OriginLeg final : public OriginLeg, public http::H2Client::Handler {
   void on_closed(std::int32_t stream) override;
 
   [[nodiscard]] Stream* find(std::int32_t stream);
+  void fail_waiting(const base::Error& error);
   void pump();
-  void schedule_pump();
-  void tell_owner();
+  void settle();
 
   net::Loop& loop_;
   Transport& transport_;
@@ -49,10 +51,12 @@ class H2OriginLeg final : public OriginLeg, public http::H2Client::Handler {
   std::size_t buffer_bytes_;
   http::H2Client client_;
   std::unordered_map<std::int32_t, Stream*> streams_;
+  std::vector<Stream*> waiting_;  // WebSockets: whether there are any here, SETTINGS say
   std::size_t open_streams_ = 0;  // opened by exchanges and not released, started or not
   bool is_lost_ = false;
-  bool pump_scheduled_ = false;
   std::shared_ptr<H2OriginLeg*> self_ = std::make_shared<H2OriginLeg*>(this);
+  // Sends what there is and tells the owner, once for all the streams of a turn.
+  net::Deferred settle_soon_;
 };
 
 }  // namespace leash::proxy

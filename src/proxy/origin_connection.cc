@@ -52,11 +52,12 @@ void OriginConnection::dial(std::vector<base::SocketAddress> addresses) {
 void OriginConnection::on_established() {
   const tls::Session& session = transport_->engine()->session();
   facts_.alpn = session.alpn;
-  facts_.certificate_sha256 = session.origin_cert_sha256;
+  facts_.certificate_sha256 = std::make_shared<const std::string>(session.origin_cert_sha256);
   become_ready();
 }
 
 void OriginConnection::become_ready() {
+  ready_since_ = idle_since_ = loop_.now();
   timer_.start(limits_.origin_idle_time);
   if (facts_.alpn == "h2") {
     leg_ = std::make_unique<H2OriginLeg>(loop_, *transport_, limits_, *this);
@@ -136,7 +137,7 @@ void OriginConnection::on_drained() {
 
 void OriginConnection::on_leg_changed() {
   if (is_gone_) return;
-  const bool is_over = leg_->is_broken() || !transport_->is_open();
+  const bool is_over = leg_->is_broken() || !transport_->is_open() || (is_ready_ && is_old());
   if (is_over && leg_->is_unused()) {
     is_gone_ = true;
     // An HTTP/2 leg may still have a GOAWAY to send.
@@ -151,10 +152,11 @@ void OriginConnection::on_leg_changed() {
   }
   if (is_over) return;
   if (leg_->is_unused()) {
+    idle_since_ = loop_.now();
     timer_.start(limits_.origin_idle_time);
     transport_->trim();
   }
-  if (leg_->can_open()) owner_.on_free(*this);
+  if (can_open()) owner_.on_free(*this);
 }
 
 }  // namespace leash::proxy

@@ -49,10 +49,12 @@ class OriginConnection final : public Transport::Handler, public OriginLeg::Owne
   void dial(std::vector<base::SocketAddress> addresses);
   [[nodiscard]] const Key& key() const { return key_; }
   [[nodiscard]] const base::SocketAddress& address() const { return facts_.address; }
-  [[nodiscard]] bool can_open() const { return is_ready_ && leg_->can_open(); }
+  [[nodiscard]] bool can_open() const { return is_ready_ && !is_old() && leg_->can_open(); }
   // HTTP/2: exchanges share it.
   [[nodiscard]] bool is_shared() const { return is_ready_ && leg_->is_shared(); }
   [[nodiscard]] bool is_unused() const { return is_ready_ && leg_->is_unused(); }
+  // When its last exchange ended, or TLS was up.
+  [[nodiscard]] std::chrono::steady_clock::time_point idle_since() const { return idle_since_; }
   // An idle HTTP/1 connection on which nothing has come is fit to be used again.
   [[nodiscard]] bool is_fit() const;
   // Takes in what waits on an idle connection (TLS 1.3 tickets come after the handshake): it may
@@ -63,6 +65,11 @@ class OriginConnection final : public Transport::Handler, public OriginLeg::Owne
   void close();
 
  private:
+  // Names move to other addresses, and certificates are revoked: no connection is used for ever.
+  // But once, whatever the limit.
+  [[nodiscard]] bool is_old() const {
+    return was_used_ && loop_.coarse_now() - ready_since_ >= limits_.origin_age;
+  }
   void on_bytes(std::string_view plain) override;
   void on_eof(End end) override;
   void on_error(base::Error error) override;
@@ -80,6 +87,8 @@ class OriginConnection final : public Transport::Handler, public OriginLeg::Owne
   Key key_;
   Owner& owner_;
   net::Timer timer_;
+  std::chrono::steady_clock::time_point ready_since_{};
+  std::chrono::steady_clock::time_point idle_since_{};
   std::unique_ptr<net::Pending> dialling_;
   std::unique_ptr<Transport> transport_;
   std::unique_ptr<OriginLeg> leg_;

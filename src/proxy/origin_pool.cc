@@ -60,9 +60,20 @@ class OriginPool::Waiter final : public net::Pending {
   Warmed warmed_;
 };
 
+// What is refused at once, told as everything else is: not inside the call.
+class OriginPool::Late final : public net::Pending {
+ public:
+  Late(net::Loop& loop, std::function<void()> tell) : timer_(loop, std::move(tell)) {
+    timer_.start(std::chrono::milliseconds(0));
+  }
+
+ private:
+  net::Timer timer_;
+};
+
 OriginPool::OriginPool(net::Loop& loop, tls::ClientContext& tls, const config::Limits& limits,
-                       Metrics& metrics)
-    : loop_(loop), tls_(tls), limits_(limits), metrics_(metrics) {}
+                       Caps caps, Metrics& metrics)
+    : loop_(loop), tls_(tls), limits_(limits), caps_(caps), metrics_(metrics) {}
 
 OriginPool::~OriginPool() {
   for (auto& [connection, entry] : connections_) {
@@ -74,15 +85,19 @@ std::unique_ptr<OriginStream> OriginPool::take(const Key& key, const AddressIsFi
                                                OriginEvents& events) {
   for (;;) {
     const auto it = ready_.find(key);
-    if (it == ready_.end()) return nullptr;
+    if (it == ready_.end() || it->second.empty()) return nullptr;
     OriginConnection& connection = *it->second.back();
-    connection.settle();
-    if (const auto again = ready_.find(key);
-        again == ready_.end() || again->second.back() != &connection) {
-      continue;  // it has ended
+    bool is_good = connection.is_fit();
+    if (!is_good) {
+      connection.settle();
+      const auto again = ready_.find(key);
+      // It may have ended.
+      if (again == ready_.end() || again->second.empty() || again->second.back() != &connection) {
+        continue;
+      }
+      is_good = connection.is_fit();
     }
-    if (connection.is_fit() && is_fit(connection.address())) {
-      count(metrics_.origin_reused);
+    if (is_good && is_fit(connection.address())) {
       return open_on(connection, events);
     }
     erase_from(ready_, connection);
@@ -97,7 +112,8 @@ std::unique_ptr<OriginStream> OriginPool::take(const Key& key, const AddressIsFi
 std::unique_ptr<OriginStream> OriginPool::open_on(OriginConnection& connection,
                                                   OriginEvents& events) {
   auto stream = connection.open(events);
-  if (!connection.can_open()) erase_from(ready_, connection);
+  if (stream->facts().was_reused) count(metrics_.origin_reused);
+  if (!connection.can_open()) std::erase(ready_[connection.key()], &connection);
   return stream;
 }
 
@@ -109,15 +125,65 @@ bool OriginPool::has_ready(const Key& key, const AddressIsFit& is_fit) const {
          });
 }
 
+bool OriginPool::make_room(const std::string& agent) {
+  const auto own = by_agent_.find(agent);
+  if (own != by_agent_.end() && own->second.connections >= caps_.per_agent &&
+      !close_idlest(own->second.idlest, &agent)) {
+    return false;
+  }
+  return connections_.size() < caps_.all || close_idlest(idlest_, nullptr);
+}
+
+// The one that has had no exchange for longest, of this agent or of all. Who is at the limit stays
+// there, so one look at all connections has to last: what has become idle since is not the idlest.
+bool OriginPool::close_idlest(std::vector<Idle>& idlest, const std::string* agent) {
+  for (const bool is_old_look : {true, false}) {
+    if (!is_old_look) idlest = find_idle(agent);
+    while (!idlest.empty()) {
+      const Idle one = idlest.back();
+      idlest.pop_back();
+      if (!connections_.contains(one.connection) || !one.connection->is_unused() ||
+          one.connection->idle_since() != one.since) {
+        continue;
+      }
+      one.connection->close();
+      forget(*one.connection);  // takes the agent with it where this was its only one
+      return true;
+    }
+  }
+  return false;
+}
+
+std::vector<OriginPool::Idle> OriginPool::find_idle(const std::string* agent) const {
+  std::vector<Idle> found;
+  for (const auto& [connection, entry] : connections_) {
+    if (connection->is_unused() && (agent == nullptr || connection->key().agent == *agent)) {
+      found.push_back({connection, connection->idle_since()});
+    }
+  }
+  std::sort(found.begin(), found.end(),
+            [](const Idle& a, const Idle& b) { return a.since > b.since; });
+  return found;
+}
+
+std::unique_ptr<net::Pending> OriginPool::fail_later(std::function<void(const base::Error&)> done) {
+  count(metrics_.limit_origin_connections);
+  return std::make_unique<Late>(loop_, [done = std::move(done)] {
+    done({base::Code::kTooManyConnections, base::Fault::kProxy, "to origins"});
+  });
+}
+
 OriginPool::Entry& OriginPool::start(const Key& key,
                                      const std::vector<base::SocketAddress>& addresses) {
   auto connection = std::make_unique<OriginConnection>(loop_, tls_, limits_, key, *this);
   OriginConnection* raw = connection.get();
+  ++by_agent_[key.agent].connections;
   Entry& entry = connections_[raw];
   entry.connection = std::move(connection);
   entry.addresses = addresses;
   coming_[key].push_back(raw);
   count(metrics_.origin_connections);
+  metrics_.origin_connections_open.fetch_add(1, std::memory_order_relaxed);
   raw->dial(addresses);
   return entry;
 }
@@ -146,6 +212,10 @@ std::unique_ptr<net::Pending> OriginPool::open(const Key& key,
                                                const std::vector<base::SocketAddress>& addresses,
                                                OriginEvents& events, Opened done) {
   Entry* entry = find_coming(key, addresses);
+  if (entry == nullptr && !make_room(key.agent)) {
+    return fail_later(
+        [done = std::move(done)](const base::Error& error) { done(tl::unexpected(error)); });
+  }
   if (entry == nullptr) entry = &start(key, addresses);
   return std::make_unique<Waiter>(*entry, &events, std::move(done), nullptr);
 }
@@ -153,6 +223,10 @@ std::unique_ptr<net::Pending> OriginPool::open(const Key& key,
 std::unique_ptr<net::Pending> OriginPool::warm(const Key& key,
                                                const std::vector<base::SocketAddress>& addresses,
                                                Warmed done) {
+  if (!make_room(key.agent)) {
+    return fail_later(
+        [done = std::move(done)](const base::Error& error) { done(tl::unexpected(error)); });
+  }
   return std::make_unique<Waiter>(start(key, addresses), nullptr, nullptr, std::move(done));
 }
 
@@ -172,22 +246,42 @@ void OriginPool::on_ready(OriginConnection& connection) {
   offer(connection);
 }
 
-// Gives streams to those who wait, as many as it can carry; the rest get connections of their own.
+// Gives streams to those who wait, as many as it can carry. The rest get new connections, as many
+// to each as this one has taken: HTTP/1 takes one.
 void OriginPool::offer(OriginConnection& connection) {
-  ready_[connection.key()].push_back(&connection);
+  const Key key = connection.key();
+  ready_[key].push_back(&connection);
   Entry& entry = connections_.at(&connection);
-  while (!entry.waiters.empty() && connection.can_open()) {
-    Waiter* waiter = entry.waiters.front();
-    entry.waiters.erase(entry.waiters.begin());
+  if (entry.waiters.empty()) return;
+  const std::vector<base::SocketAddress> addresses = entry.addresses;
+  // Telling one may destroy another, which then leaves its list, or end the connection.
+  Entry waiting;
+  for (Waiter* waiter : std::exchange(entry.waiters, {})) waiter->move_to(waiting);
+  std::size_t taken = 0;
+  while (!waiting.waiters.empty() && connections_.contains(&connection) && connection.can_open()) {
+    ++taken;
+    Waiter* waiter = waiting.waiters.front();
+    waiting.waiters.erase(waiting.waiters.begin());
     waiter->forget_entry();
     waiter->tell_opened(open_on(connection, waiter->events()));
-    if (!connections_.contains(&connection)) return;
   }
-  const std::vector<Waiter*> left = std::exchange(entry.waiters, {});
+  const std::vector<Waiter*> left = std::exchange(waiting.waiters, {});
   if (left.empty()) return;
-  const Key key = connection.key();
-  const std::vector<base::SocketAddress> addresses = entry.addresses;
-  for (Waiter* waiter : left) waiter->move_to(start(key, addresses));
+  Entry parking;  // likewise
+  Entry* next = nullptr;
+  for (Waiter* waiter : left) {
+    if (next == nullptr || next->waiters.size() >= taken) {
+      next = make_room(key.agent) ? &start(key, addresses) : &parking;
+    }
+    waiter->move_to(*next);
+  }
+  while (!parking.waiters.empty()) {
+    count(metrics_.limit_origin_connections);
+    Waiter* waiter = parking.waiters.front();
+    parking.waiters.erase(parking.waiters.begin());
+    waiter->forget_entry();
+    waiter->fail({base::Code::kTooManyConnections, base::Fault::kProxy, "to origins"});
+  }
 }
 
 void OriginPool::on_failed(OriginConnection& connection, base::Error error) {
@@ -205,10 +299,10 @@ void OriginPool::on_failed(OriginConnection& connection, base::Error error) {
 }
 
 void OriginPool::on_free(OriginConnection& connection) {
-  const auto it = ready_.find(connection.key());
-  const bool is_listed = it != ready_.end() && std::find(it->second.begin(), it->second.end(),
-                                                         &connection) != it->second.end();
-  if (!is_listed) ready_[connection.key()].push_back(&connection);
+  std::vector<OriginConnection*>& listed = ready_[connection.key()];
+  if (std::find(listed.begin(), listed.end(), &connection) == listed.end()) {
+    listed.push_back(&connection);
+  }
 }
 
 void OriginPool::on_gone(OriginConnection& connection) { forget(connection); }
@@ -220,15 +314,20 @@ void OriginPool::forget(OriginConnection& connection) {
   if (it == connections_.end()) return;
   for (Waiter* waiter : it->second.waiters) waiter->forget_entry();
   std::unique_ptr<OriginConnection> dead = std::move(it->second.connection);
+  if (const auto agent = by_agent_.find(dead->key().agent); --agent->second.connections == 0) {
+    by_agent_.erase(agent);
+  }
   connections_.erase(it);
+  metrics_.origin_connections_open.fetch_sub(1, std::memory_order_relaxed);
   loop_.bury(std::move(dead));
 }
 
 void OriginPool::close_idle() {
-  while (!ready_.empty()) {
-    OriginConnection& connection = *ready_.begin()->second.back();
-    connection.close();
-    forget(connection);
+  std::vector<OriginConnection*> idle;
+  for (const auto& [key, listed] : ready_) idle.insert(idle.end(), listed.begin(), listed.end());
+  for (OriginConnection* connection : idle) {
+    connection->close();
+    forget(*connection);
   }
 }
 

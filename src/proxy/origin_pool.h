@@ -1,6 +1,7 @@
 // A worker's connections to origins: an agent's own, never shared between agents.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <list>
 #include <map>
@@ -25,7 +26,12 @@ class OriginPool final : public OriginConnection::Owner {
   using Opened = std::function<void(base::Result<std::unique_ptr<OriginStream>>)>;
   using Warmed = std::function<void(base::Result<base::SocketAddress>)>;
 
-  OriginPool(net::Loop& loop, tls::ClientContext& tls, const config::Limits& limits,
+  // How many connections there may be, idle ones included. An idle one gives way to a new one.
+  struct Caps {
+    std::size_t all = 16'384;
+    std::size_t per_agent = 2'048;
+  };
+  OriginPool(net::Loop& loop, tls::ClientContext& tls, const config::Limits& limits, Caps caps,
              Metrics& metrics);
   ~OriginPool();
   OriginPool(const OriginPool&) = delete;
@@ -51,6 +57,7 @@ class OriginPool final : public OriginConnection::Owner {
 
  private:
   class Waiter;
+  class Late;
   struct Entry {
     std::unique_ptr<OriginConnection> connection;
     std::vector<base::SocketAddress> addresses;
@@ -63,6 +70,22 @@ class OriginPool final : public OriginConnection::Owner {
   void on_free(OriginConnection& connection) override;
   void on_gone(OriginConnection& connection) override;
 
+  // Idle connections as they were when somebody looked, the idlest last. Each is looked at again
+  // before it is closed: it may be in use, or gone.
+  struct Idle {
+    OriginConnection* connection;
+    std::chrono::steady_clock::time_point since;
+  };
+  struct Agent {
+    std::size_t connections = 0;
+    std::vector<Idle> idlest;
+  };
+
+  // True where there is room for one more of this agent, if need be by closing an idle one.
+  [[nodiscard]] bool make_room(const std::string& agent);
+  [[nodiscard]] bool close_idlest(std::vector<Idle>& idlest, const std::string* agent);
+  [[nodiscard]] std::vector<Idle> find_idle(const std::string* agent) const;
+  std::unique_ptr<net::Pending> fail_later(std::function<void(const base::Error&)> done);
   Entry& start(const Key& key, const std::vector<base::SocketAddress>& addresses);
   [[nodiscard]] Entry* find_coming(const Key& key,
                                    const std::vector<base::SocketAddress>& addresses);
@@ -74,10 +97,13 @@ class OriginPool final : public OriginConnection::Owner {
   net::Loop& loop_;
   tls::ClientContext& tls_;
   const config::Limits& limits_;
+  const Caps caps_;
   Metrics& metrics_;
+  std::unordered_map<std::string, Agent> by_agent_;
+  std::vector<Idle> idlest_;  // of all agents
   std::unordered_map<OriginConnection*, Entry> connections_;
   std::map<Key, std::vector<OriginConnection*>>
-      ready_;  // may carry an exchange; the last used is used first
+      ready_;  // may carry an exchange; the last used is used first. None, while all are in use
   std::map<Key, std::vector<OriginConnection*>> coming_;  // not ready yet
 };
 

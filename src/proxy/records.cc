@@ -1,29 +1,32 @@
 #include "proxy/records.h"
 
 #include <utility>
-#include <vector>
+
+#include "audit/header_json.h"
 
 namespace leash::proxy {
 
 audit::Record base_record(audit::Event event, const Context& context,
                           const audit::Redactor& redactor) {
+  using audit::Text;
   audit::Record record;
   record.event = event;
-  record.client = context.client;
-  record.host = context.authority.host.text();
+  record.client = Text::borrowed(context.client);
+  record.host = Text::borrowed(context.authority.host.text());
   record.port = context.authority.port;
-  record.id = context.id;
-  record.agent = context.agent;
-  record.rule = context.decision.rule;
-  record.note = context.decision.note;
-  record.names = context.names;
+  record.id = Text::borrowed(context.id);
+  record.agent = Text::borrowed(context.agent);
+  record.rule = Text::borrowed(context.decision.rule);
+  record.note = Text::borrowed(context.decision.note);
+  record.names = Text::borrowed(context.names);
   if (context.tunnel != nullptr) {
-    record.tunnel = context.tunnel->id;
-    record.sni = context.tunnel->sni;
+    record.tunnel = Text::borrowed(context.tunnel->id);
+    record.sni = Text::borrowed(context.tunnel->sni);
   }
   if (!context.is_connect) {
-    record.method = context.head.method;
-    record.url = redactor.url(context.url());
+    record.method = Text::borrowed(context.head.method);
+    record.url = context.logged_url.empty() ? Text(redactor.url(context.url()))
+                                            : Text::borrowed(context.logged_url);
   }
   return record;
 }
@@ -39,7 +42,7 @@ audit::Record refusal_record(const Refusal& refusal, const Context& context,
   fill_reason(record, refusal);
   record.addr = refusal.address;
   if (refusal.event == audit::Event::kBlocked && !context.is_connect) {
-    record.req_headers = header_list(context.head.fields, redactor);
+    record.req_headers = header_json(context.head.fields, redactor);
   }
   return record;
 }
@@ -60,16 +63,15 @@ void count_refusal(Metrics& metrics, const Refusal& refusal) {
   if (refusal.status == 431) count(metrics.limit_head);
   if (reason == "connect_timeout" || reason == "resolve_timeout") count(metrics.limit_connect_time);
   if (reason == "http2_flood" || reason == "too_many_streams") count(metrics.limit_h2);
+  if (reason == "client_memory") count(metrics.limit_client_memory);
   if (reason == "audit_unavailable") count(metrics.audit_refused);
 }
 
-audit::HeaderList header_list(const http::Fields& fields, const audit::Redactor& redactor) {
-  std::vector<std::pair<std::string_view, std::string_view>> pairs;
-  pairs.reserve(fields.size());
-  for (const http::Field& field : fields.all()) pairs.emplace_back(field.name, field.value);
-  audit::HeaderList headers = audit::fold_headers(pairs);
-  redactor.headers(headers);
-  return headers;
+std::string header_json(const http::Fields& fields, const audit::Redactor& redactor) {
+  audit::HeaderLines lines;
+  lines.reserve(fields.size());
+  for (const http::Field& field : fields.all()) lines.emplace_back(field.name, field.value);
+  return audit::header_json(lines, redactor);
 }
 
 }  // namespace leash::proxy

@@ -21,7 +21,7 @@ namespace leash::proxy {
 void fill_reason(audit::Record& record, const Refusal& refusal);
 // Counts a refusal or error: the event, and the limit where one has bitten.
 void count_refusal(Metrics& metrics, const Refusal& refusal);
-[[nodiscard]] audit::HeaderList header_list(const http::Fields& fields,
-                                            const audit::Redactor& redactor);
+// See audit/header_json.h.
+[[nodiscard]] std::string header_json(const http::Fields& fields, const audit::Redactor& redactor);
 
 }  // namespace leash::proxy

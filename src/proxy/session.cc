@@ -16,6 +16,7 @@ using base::Error;
 using base::Fault;
 
 constexpr char kTlsHandshakeRecord = 0x16;
+constexpr std::chrono::milliseconds kDrainGrace{2000};
 constexpr std::size_t kSniffBytes = 32;  // no longer method is accepted by the parser
 constexpr std::string_view kEstablished = "HTTP/1.1 200 Connection established\r\n\r\n";
 
@@ -34,16 +35,18 @@ Speech speech_of(std::string_view bytes) {
 
 }  // namespace
 
-Session::Session(Services& services, base::Fd fd, const base::SocketAddress& peer, Owner& owner)
+Session::Session(Services& services, base::Fd fd, const net::Peer& peer, ClientCounts::Place place,
+                 Owner& owner)
     : services_(services),
-      peer_(peer),
-      client_(peer.ip.text()),
+      client_(peer.name()),
+      memory_(std::move(place.memory)),
+      lingering_(std::make_shared<Lingering>(std::move(place.seat), memory_)),
       owner_(owner),
       transport_(services.loop, std::move(fd), *this),
-      timer_(services.loop, [this] { on_timer(); }),
       proxy_leg_(std::make_unique<H1ClientLeg>(services, transport_, *this,
                                                H1ClientLeg::Role::kProxy,
                                                services.shared.settings.limits.head_time)) {
+  transport_.keep_to_the_end(lingering_);
   count(services_.shared.metrics.connections);
   services_.shared.metrics.connections_open.fetch_add(1, std::memory_order_relaxed);
 }
@@ -59,12 +62,13 @@ Context Session::blank_context() {
   context.id = services_.next_id();
   context.client = client_;
   context.agent = client_;
+  context.memory = memory_;
   context.start = services_.loop.now();
   context.tunnel = tunnel_.get();
   return context;
 }
 
-base::Result<Context> Session::make_context(http::RequestHead head) {
+base::Result<Context> Session::make_context(http::RequestHead&& head) {
   Context context = blank_context();
   if (tunnel_) {
     const bool is_tls = !is_clear_tunnel_;
@@ -121,14 +125,63 @@ void Session::on_connect_allowed(Context& context) {
   services_.shared.metrics.tunnels_open.fetch_add(1, std::memory_order_relaxed);
   services_.loop.bury(std::move(attempt_));
   std::string leftover = proxy_leg_->take_leftover();
+  const bool has_client_ended = proxy_leg_->is_at_eof();
   services_.loop.bury(std::move(proxy_leg_));
   transport_.write(kEstablished);
   transport_.flush();
   stage_ = Stage::kSniffing;
-  timer_.start(services_.shared.settings.limits.client_handshake_time);
+  start_timer(services_.shared.settings.limits.client_handshake_time);
   transport_.resume_reading();
   if (tunnel_->decision.tls == policy::TlsMode::kSplice) start_splice();
   if (!leftover.empty()) on_bytes(leftover);
+  if (has_client_ended) on_eof(End::kClean);
+}
+
+// A client that speaks TLS to the proxy's own port ("https://" in its proxy variable). Only our
+// own names get a leaf here; what comes inside is the same as in clear.
+void Session::begin_proxy_tls() {
+  (void)proxy_leg_->take_leftover();
+  services_.loop.bury(std::move(proxy_leg_));
+  stage_ = Stage::kProxyHello;
+  start_timer(services_.shared.settings.limits.client_handshake_time);
+}
+
+void Session::look_at_proxy_hello() {
+  const auto hello = tls::peek_client_hello(sniffed_);
+  if (!hello) {
+    refuse_proxy_tls(hello.error());
+    return;
+  }
+  if (!*hello) return;
+  const auto local = transport_.local_address();
+  const auto name =
+      services_.shared.names.choose((*hello)->sni, local ? std::optional(local->ip) : std::nullopt);
+  stage_ = Stage::kProxyHandshake;
+  count(services_.shared.metrics.client_handshakes);
+  tls::ServerContext::Options options;
+  if (name) options.authority = {*name, local ? local->port : std::uint16_t{0}};
+  options.ticket_scope = "proxy " + client_;
+  options.on_hello = [sni = (*hello)->sni, name](const tls::ClientHello& read) {
+    if (!name) return base::Result<void>(tl::unexpected(name.error()));
+    if (read.sni == sni) return base::Result<void>();
+    return base::Result<void>(
+        base::fail(Code::kBadClientHello, Fault::kClient, "read in two ways"));
+  };
+  options.on_resumed = [this](const base::Result<void>& result) { transport_.resume_tls(result); };
+  const std::string first = std::exchange(sniffed_, {});
+  transport_.start_tls(services_.client_tls.accept(std::move(options)), first);
+}
+
+void Session::refuse_proxy_tls(const Error& error) {
+  Refusal refusal = refusal_for(error);
+  if (error.code != Code::kTlsClient && error.code != Code::kNameMismatch &&
+      error.code != Code::kTlsTimeout && error.code != Code::kSignerUnavailable) {
+    refusal.reason = "tls_client";
+    refusal.detail = error.text();
+  }
+  refusal.event = audit::Event::kError;
+  record_error(refusal);
+  end(Ending::kGently);
 }
 
 void Session::sniff() {
@@ -169,20 +222,28 @@ base::Result<void> Session::check_hello(const tls::ClientHello& hello) {
   const auto name = base::Host::parse(*hello.sni);
   if (name && *name == tunnel_->target.host) return {};
   tunnel_->names = "mismatch: sni " + *hello.sni;
-  if (services_.shared.policy.current().snapshot->mode == policy::Mode::kAudit) return {};
+  if (services_.shared.policy.for_decision().snapshot->mode == policy::Mode::kAudit) return {};
   return base::fail(Code::kNameMismatch, Fault::kClient, "sni " + *hello.sni);
 }
 
 void Session::on_established() {
-  if (stage_ != Stage::kHandshake) return;
+  if (stage_ != Stage::kHandshake && stage_ != Stage::kProxyHandshake) return;
   if (transport_.engine()->session().was_resumed) count(services_.shared.metrics.client_resumed);
-  start_leg();
+  if (stage_ == Stage::kHandshake) {
+    start_leg();
+    return;
+  }
+  stage_ = Stage::kProxy;
+  timer_.reset();
+  proxy_leg_ =
+      std::make_unique<H1ClientLeg>(services_, transport_, *this, H1ClientLeg::Role::kProxy,
+                                    services_.shared.settings.limits.head_time);
 }
 
 void Session::start_leg() {
   stage_ = Stage::kTunnel;
-  timer_.stop();
-  const bool is_h2 = transport_.is_established() && transport_.engine()->session().alpn == "h2";
+  timer_.reset();
+  const bool is_h2 = !is_clear_tunnel_ && transport_.engine()->session().alpn == "h2";
   if (is_h2) {
     leg_ = std::make_unique<H2ClientLeg>(services_, transport_, *this);
   } else {
@@ -196,8 +257,8 @@ void Session::start_leg() {
 
 void Session::start_splice() {
   stage_ = Stage::kSplice;
-  timer_.stop();
-  splice_ = std::make_unique<Splice>(services_, transport_, *tunnel_, addresses_, *this);
+  timer_.reset();
+  splice_ = std::make_unique<Splice>(services_, transport_, *tunnel_, addresses_, memory_, *this);
 }
 
 void Session::on_splice_done() {
@@ -206,6 +267,14 @@ void Session::on_splice_done() {
 }
 
 void Session::on_splice_refused(const Refusal& refusal) { refuse_tunnel(refusal); }
+
+bool Session::may_splice() {
+  const auto current = services_.shared.policy.for_decision();
+  recheck(*current.snapshot);
+  // A file that is being written is not waited for: what either reading refuses is refused.
+  if (current.unsettled) recheck(*current.unsettled);
+  return stage_ == Stage::kSplice;
+}
 
 audit::Record Session::tunnel_record(audit::Event event) const {
   audit::Record record;
@@ -265,7 +334,16 @@ void Session::record_error(const Refusal& refusal) {
 void Session::on_bytes(std::string_view plain) {
   switch (stage_) {
     case Stage::kProxy:
+      if (!std::exchange(has_spoken_, true) && plain.front() == kTlsHandshakeRecord) {
+        begin_proxy_tls();
+        on_bytes(plain);
+        return;
+      }
       proxy_leg_->on_bytes(plain);
+      return;
+    case Stage::kProxyHello:
+      sniffed_.append(plain);
+      look_at_proxy_hello();
       return;
     case Stage::kSniffing:
       sniffed_.append(plain);
@@ -277,6 +355,7 @@ void Session::on_bytes(std::string_view plain) {
     case Stage::kSplice:
       splice_->on_client_bytes(plain);
       return;
+    case Stage::kProxyHandshake:
     case Stage::kHandshake:
     case Stage::kDone:
       return;
@@ -293,6 +372,10 @@ void Session::on_eof(End end_kind) {
       return;
     case Stage::kSplice:
       splice_->on_client_eof();
+      return;
+    case Stage::kProxyHello:
+    case Stage::kProxyHandshake:
+      refuse_proxy_tls(Error{Code::kClosedEarly, Fault::kClient, "during the TLS handshake"});
       return;
     case Stage::kSniffing:
     case Stage::kHandshake:
@@ -313,11 +396,15 @@ void Session::on_error(Error error) {
       leg_->on_error(std::move(error));
       end(Ending::kAtOnce);
       return;
+    case Stage::kProxyHello:
+    case Stage::kProxyHandshake:
+      refuse_proxy_tls(error);
+      return;
     case Stage::kHandshake: {
       Refusal refusal = refusal_for(error);
       if (error.code == Code::kNameMismatch) {
         refusal.event = audit::Event::kBlocked;
-      } else if (error.code != Code::kTlsClient) {
+      } else if (error.code != Code::kTlsClient && error.code != Code::kSignerUnavailable) {
         refusal.reason = "tls_client";
         refusal.detail = error.text();
       }
@@ -344,7 +431,16 @@ void Session::on_drained() {
 
 void Session::on_leg_done(Ending ending) { end(ending); }
 
+void Session::start_timer(std::chrono::milliseconds delay) {
+  if (!timer_) timer_ = std::make_unique<net::Timer>(services_.loop, [this] { on_timer(); });
+  timer_->start(delay);
+}
+
 void Session::on_timer() {
+  if (is_draining_) {
+    end(Ending::kGently);
+    return;
+  }
   count(services_.shared.metrics.limit_handshake_time);
   if (stage_ == Stage::kSniffing) {
     refuse_tunnel(Refusal{.event = audit::Event::kError,
@@ -353,14 +449,19 @@ void Session::on_timer() {
                           .must_close = true});
     return;
   }
-  refuse_tunnel(
-      refusal_for(Error{Code::kTlsTimeout, Fault::kClient, "TLS handshake with the client"}));
+  const Error late{Code::kTlsTimeout, Fault::kClient, "TLS handshake with the client"};
+  if (!tunnel_) {
+    refuse_proxy_tls(late);
+    return;
+  }
+  refuse_tunnel(refusal_for(late));
 }
 
 void Session::recheck(const policy::Snapshot& snapshot) {
   if (stage_ == Stage::kDone) return;
-  if (stage_ == Stage::kProxy) {
-    proxy_leg_->recheck(snapshot);
+  if (!tunnel_) {
+    if (attempt_) attempt_->recheck();
+    if (proxy_leg_) proxy_leg_->recheck(snapshot);
     return;
   }
   const policy::Facts facts{
@@ -368,10 +469,12 @@ void Session::recheck(const policy::Snapshot& snapshot) {
   const policy::Decision decision =
       policy::decide(snapshot, facts, std::chrono::system_clock::now());
   // The addresses that were checked at CONNECT are a spliced tunnel's for good, so they are judged
-  // again.
-  const bool has_address = splice_ && splice_->address().port != 0;
+  // again: the one it has, or all that it may yet get.
+  const policy::AddressGuard& guard = services_.shared.guard;
+  const bool is_connected = splice_ && splice_->address().port != 0;
   const bool is_address_refused =
-      has_address && !services_.shared.guard.refusal(splice_->address(), decision).empty();
+      is_connected ? !guard.refusal(splice_->address(), decision).empty()
+                   : splice_ && guard.first_refused(addresses_, decision) != nullptr;
   const bool must_intercept = splice_ && decision.tls != policy::TlsMode::kSplice;
   if (decision.is_allowed && !is_address_refused && !must_intercept) {
     tunnel_->decision = decision;
@@ -396,8 +499,10 @@ void Session::drain() {
     proxy_leg_->drain();
   } else if (stage_ == Stage::kTunnel) {
     leg_->drain();
-  } else if (stage_ == Stage::kSniffing || stage_ == Stage::kHandshake) {
-    end(Ending::kGently);
+  } else if (stage_ == Stage::kSniffing || stage_ == Stage::kHandshake ||
+             stage_ == Stage::kProxyHello || stage_ == Stage::kProxyHandshake) {
+    // Its request is on the way as well; whoever is silent all the same is not waited for long.
+    start_timer(std::min(kDrainGrace, services_.shared.settings.limits.client_handshake_time));
   }
 }
 
@@ -414,12 +519,15 @@ void Session::cut() {
 void Session::end(Ending ending) {
   if (stage_ == Stage::kDone) return;
   stage_ = Stage::kDone;
-  timer_.stop();
+  if (timer_) timer_->stop();  // maybe inside its callback
   // Whatever still runs is put on record.
   const Error over{Code::kClosedEarly, Fault::kClient, "the connection ended"};
   if (proxy_leg_) proxy_leg_->cut(over);
   if (leg_) leg_->cut(over);
-  attempt_.reset();
+  if (attempt_) {
+    attempt_.reset();
+    has_line_ = true;
+  }
   if (splice_) {
     splice_->close();
     count(services_.shared.metrics.bytes_up, tunnel_->bytes_up);
@@ -433,6 +541,7 @@ void Session::end(Ending ending) {
     record_error(refusal_for(Error{Code::kClosedEarly, Fault::kClient, "no request"}));
   }
   if (ending == Ending::kGently) {
+    lingering_->share.set(transport_.queued_bytes());
     transport_.close_gently();
   } else {
     transport_.close();

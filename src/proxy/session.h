@@ -5,8 +5,9 @@
 #include <memory>
 #include <string>
 
-#include "base/ip_address.h"
+#include "base/fd.h"
 #include "net/loop.h"
+#include "net/peer.h"
 #include "proxy/client_leg.h"
 #include "proxy/connect_attempt.h"
 #include "proxy/h1_client_leg.h"
@@ -30,7 +31,8 @@ class Session final : public Transport::Handler,
     ~Owner() = default;
   };
 
-  Session(Services& services, base::Fd fd, const base::SocketAddress& peer, Owner& owner);
+  Session(Services& services, base::Fd fd, const net::Peer& peer, ClientCounts::Place place,
+          Owner& owner);
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -41,15 +43,18 @@ class Session final : public Transport::Handler,
   void drain();
   // The drain's time is up.
   void cut();
-  [[nodiscard]] const base::IpAddress& client() const { return peer_.ip; }
+  // What it counts as: net::Peer::name.
+  [[nodiscard]] const std::string& client() const { return client_; }
 
  private:
   enum class Stage {
-    kProxy,      // a leg on the bare connection
-    kSniffing,   // CONNECT has its 200: TLS or HTTP?
-    kHandshake,  // TLS with the client
-    kTunnel,     // a leg inside the tunnel
-    kSplice,     // bytes passed through
+    kProxy,           // a leg on the connection, with TLS to us or without
+    kProxyHello,      // TLS to us begins
+    kProxyHandshake,  // TLS with us under our own name
+    kSniffing,        // CONNECT has its 200: TLS or HTTP?
+    kHandshake,       // TLS with the client
+    kTunnel,          // a leg inside the tunnel
+    kSplice,          // bytes passed through
     kDone,
   };
 
@@ -59,7 +64,8 @@ class Session final : public Transport::Handler,
   void on_drained() override;
   void on_established() override;
 
-  base::Result<Context> make_context(http::RequestHead head) override;
+  base::Result<Context> make_context(http::RequestHead&& head) override;
+  const std::shared_ptr<ClientMemory>& memory() const override { return memory_; }
   void on_connect(http::RequestHead head) override;
   void record_error(const Refusal& refusal) override;
   void on_exchange_recorded() override { has_line_ = true; }
@@ -70,9 +76,13 @@ class Session final : public Transport::Handler,
 
   void on_splice_done() override;
   void on_splice_refused(const Refusal& refusal) override;
+  bool may_splice() override;
 
   [[nodiscard]] Context blank_context();
   [[nodiscard]] audit::Record tunnel_record(audit::Event event) const;
+  void begin_proxy_tls();
+  void look_at_proxy_hello();
+  void refuse_proxy_tls(const base::Error& error);
   void sniff();
   void start_tls();
   void start_leg();
@@ -80,14 +90,23 @@ class Session final : public Transport::Handler,
   [[nodiscard]] base::Result<void> check_hello(const tls::ClientHello& hello);
   void refuse_tunnel(const Refusal& refusal);
   void end(Ending ending);
+  void start_timer(std::chrono::milliseconds delay);
   void on_timer();
 
   Services& services_;
-  base::SocketAddress peer_;
   std::string client_;
+  std::shared_ptr<ClientMemory> memory_;
+  // What a connection that closes gently still takes, when its session has gone.
+  struct Lingering {
+    Lingering(std::shared_ptr<void> the_seat, std::shared_ptr<ClientMemory> memory)
+        : seat(std::move(the_seat)), share(std::move(memory)) {}
+    std::shared_ptr<void> seat;
+    MemoryShare share;
+  };
+  std::shared_ptr<Lingering> lingering_;
   Owner& owner_;
   Transport transport_;
-  net::Timer timer_;
+  std::unique_ptr<net::Timer> timer_;  // of the handshakes: a tunnel that serves has none
   Stage stage_ = Stage::kProxy;
   std::unique_ptr<Tunnel> tunnel_;
   std::unique_ptr<H1ClientLeg> proxy_leg_;
@@ -97,6 +116,7 @@ class Session final : public Transport::Handler,
   std::vector<base::SocketAddress> addresses_;  // checked at CONNECT; for a splice
   std::string sniffed_;
   bool is_clear_tunnel_ = false;  // HTTP without TLS inside a tunnel
+  bool has_spoken_ = false;       // the first byte has been looked at
   bool has_line_ = false;
   bool is_draining_ = false;
 };

@@ -4,7 +4,6 @@
 
 #include <string>
 
-#include "audit/capture.h"
 #include "audit/log_writer.h"
 #include "audit/record.h"
 #include "config/policy_files.h"
@@ -12,7 +11,8 @@
 #include "policy/address_guard.h"
 #include "proxy/client_counts.h"
 #include "proxy/metrics.h"
-#include "tls/engine.h"
+#include "proxy/origin_pool.h"
+#include "proxy/proxy_names.h"
 
 namespace leash::proxy {
 
@@ -21,12 +21,12 @@ struct Shared {
   config::PolicyFiles& policy;
   audit::LogWriter& log;
   const audit::Redactor& redactor;
-  audit::CaptureBudget& captures;
-  tls::LeafSource& leaves;
   const policy::AddressGuard& guard;
   ClientCounts& clients;
   Metrics& metrics;
-  std::string run_id;  // random, per process: ids of different runs never meet
+  const ProxyNames& names;
+  OriginPool::Caps origin_caps;  // of each worker
+  std::string run_id;            // random, per process: ids of different runs never meet
 };
 
 }  // namespace leash::proxy

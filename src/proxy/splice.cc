@@ -22,13 +22,15 @@ Refusal refused(std::string reason, std::string detail) {
 }  // namespace
 
 Splice::Splice(Services& services, Transport& client, Tunnel& tunnel,
-               std::vector<base::SocketAddress> addresses, Owner& owner)
+               std::vector<base::SocketAddress> addresses, std::shared_ptr<ClientMemory> memory,
+               Owner& owner)
     : services_(services),
       client_(client),
       tunnel_(tunnel),
       addresses_(std::move(addresses)),
       owner_(owner),
       timer_(services.loop, [this] { on_timer(); }),
+      share_(std::move(memory)),
       last_activity_(services.loop.now()) {
   timer_.start(services.shared.settings.limits.client_handshake_time);
 }
@@ -37,13 +39,11 @@ void Splice::on_client_bytes(std::string_view bytes) {
   if (is_done_) return;
   touch();
   if (origin_) {
-    tunnel_.bytes_up += bytes.size();
-    origin_->write(bytes);
-    if (origin_->queued_bytes() > services_.shared.settings.limits.buffer_kb * 1024)
-      client_.pause_reading();
+    if (pass(bytes) && weigh() && is_above_mark(*origin_)) client_.pause_reading();
     return;
   }
   hello_.append(bytes);
+  if (!weigh()) return;
   if (dialling_) {
     if (hello_.size() > tls::kMaxHelloBytes) client_.pause_reading();
     return;
@@ -55,6 +55,7 @@ void Splice::on_client_bytes(std::string_view bytes) {
   } else if (!*hello) {
     return;
   } else {
+    hello_bytes_ = (*hello)->bytes;
     refusal = judge(**hello);
   }
   if (refusal) {
@@ -63,7 +64,15 @@ void Splice::on_client_bytes(std::string_view bytes) {
     owner_.on_splice_refused(*refusal);
     return;
   }
-  dial();
+  if (is_right()) dial();
+}
+
+// The hello may have been long in coming, and so may the connection.
+bool Splice::is_right() {
+  if (owner_.may_splice()) return true;
+  is_done_ = true;
+  timer_.stop();
+  return false;
 }
 
 std::optional<Refusal> Splice::judge(const tls::ClientHello& hello) {
@@ -75,24 +84,48 @@ std::optional<Refusal> Splice::judge(const tls::ClientHello& hello) {
   return std::nullopt;
 }
 
+bool Splice::pass(std::string_view bytes) {
+  if (second_.is_over()) {
+    tunnel_.bytes_up += bytes.size();
+    origin_->write(bytes);
+    return true;
+  }
+  std::string out;
+  const auto passed = second_.on_client(bytes, out);
+  std::optional<Refusal> refusal;
+  if (!passed) refusal = refusal_for(passed.error());
+  if (const auto hello = second_.take()) refusal = judge(*hello);
+  if (refusal) {
+    close();
+    owner_.on_splice_refused(*refusal);
+    return false;
+  }
+  tunnel_.bytes_up += out.size();
+  if (!out.empty()) origin_->write(out);
+  return true;
+}
+
 void Splice::dial() {
   timer_.stop();
   dialling_ = net::dial(services_.loop, addresses_, services_.shared.settings.limits.connect_time,
                         [this](base::Result<net::Dialled> dialled) {
                           services_.loop.bury(std::move(dialling_));
+                          if (is_done_) return;
                           if (!dialled) {
                             is_done_ = true;
                             owner_.on_splice_refused(refusal_for(dialled.error()));
                             return;
                           }
                           address_ = dialled->address;
+                          if (!is_right()) return;
                           count(services_.shared.metrics.origin_connections);
                           origin_ = std::make_unique<Transport>(services_.loop,
                                                                 std::move(dialled->fd), *this);
                           timer_.start(services_.shared.settings.limits.exchange_idle_time);
-                          tunnel_.bytes_up += hello_.size();
-                          origin_->write(hello_);
-                          hello_ = {};
+                          std::string out;
+                          second_.begin(std::exchange(hello_, {}), hello_bytes_, out);
+                          tunnel_.bytes_up += out.size();
+                          origin_->write(out);
                           origin_->resume_reading();
                           client_.resume_reading();
                           if (client_ended_) origin_->finish_writing();
@@ -111,15 +144,38 @@ void Splice::on_client_eof() {
 
 void Splice::on_client_drained() {
   touch();
+  share_.set(held_bytes());
   if (origin_) origin_->resume_reading();
 }
 
 void Splice::on_bytes(std::string_view bytes) {
   touch();
   tunnel_.bytes_down += bytes.size();
+  if (!second_.is_over()) {
+    second_.on_server(bytes);
+    if (!pass({})) return;
+  }
   client_.write(bytes);
-  if (client_.queued_bytes() > services_.shared.settings.limits.buffer_kb * 1024)
-    origin_->pause_reading();
+  if (weigh() && is_above_mark(client_)) origin_->pause_reading();
+}
+
+bool Splice::is_above_mark(const Transport& transport) const {
+  return transport.queued_bytes() >
+         share_.memory().mark(services_.shared.settings.limits.buffer_kb * 1024);
+}
+
+std::size_t Splice::held_bytes() const {
+  const std::size_t queued = client_.queued_bytes() + (origin_ ? origin_->queued_bytes() : 0);
+  return queued + hello_.size() + second_.held_bytes();
+}
+
+bool Splice::weigh() {
+  share_.set(held_bytes());
+  if (share_.memory().level() != ClientMemory::Level::kOver) return true;
+  close();
+  owner_.on_splice_refused(
+      refusal_for(Error{Code::kClientMemory, Fault::kProxy, "of this client's connections"}));
+  return false;
 }
 
 void Splice::on_eof(End) {
@@ -132,6 +188,7 @@ void Splice::on_error(Error) { finish(); }
 
 void Splice::on_drained() {
   touch();
+  share_.set(held_bytes());
   client_.resume_reading();
 }
 

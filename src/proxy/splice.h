@@ -10,6 +10,7 @@
 #include "proxy/gate.h"
 #include "proxy/services.h"
 #include "proxy/transport.h"
+#include "tls/second_hello.h"
 
 namespace leash::proxy {
 
@@ -18,15 +19,19 @@ class Splice final : public Transport::Handler {
   class Owner {
    public:
     virtual void on_splice_done() = 0;
-    // No byte has left: a wrong or missing SNI, ECH, no TLS, no connection.
+    // A wrong or missing SNI, ECH, no TLS, no connection: then no byte has left, or only the first
+    // hello where the second has another name. Or the client makes leash hold too much.
     virtual void on_splice_refused(const Refusal& refusal) = 0;
+    // By the policy as it is now. False: the tunnel has been refused, as on_splice_refused() does.
+    [[nodiscard]] virtual bool may_splice() = 0;
 
    protected:
     ~Owner() = default;
   };
 
   Splice(Services& services, Transport& client, Tunnel& tunnel,
-         std::vector<base::SocketAddress> addresses, Owner& owner);
+         std::vector<base::SocketAddress> addresses, std::shared_ptr<ClientMemory> memory,
+         Owner& owner);
   ~Splice() = default;
   Splice(const Splice&) = delete;
   Splice& operator=(const Splice&) = delete;
@@ -46,10 +51,18 @@ class Splice final : public Transport::Handler {
   void on_established() override {}
 
   [[nodiscard]] std::optional<Refusal> judge(const tls::ClientHello& hello);
+  [[nodiscard]] bool is_right();
+  // What the client has sent goes on, as far as it may. False: the tunnel has ended.
+  [[nodiscard]] bool pass(std::string_view bytes);
   void dial();
   void finish();
   void on_timer();
-  void touch() { last_activity_ = services_.loop.now(); }
+  [[nodiscard]] bool is_above_mark(const Transport& transport) const;
+  [[nodiscard]] std::size_t held_bytes() const;
+  // After something was queued or held back. False: its client holds too much, and the tunnel has
+  // ended.
+  [[nodiscard]] bool weigh();
+  void touch() { last_activity_ = services_.loop.coarse_now(); }
 
   Services& services_;
   Transport& client_;
@@ -57,8 +70,11 @@ class Splice final : public Transport::Handler {
   std::vector<base::SocketAddress> addresses_;
   Owner& owner_;
   net::Timer timer_;
+  MemoryShare share_;
   std::chrono::steady_clock::time_point last_activity_;
   std::string hello_;
+  std::size_t hello_bytes_ = 0;  // of the hello in there; more may have come behind it
+  tls::SecondHello second_;
   std::unique_ptr<net::Pending> dialling_;
   std::unique_ptr<Transport> origin_;
   base::SocketAddress address_;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -31,6 +32,8 @@ class ClientStream {
   virtual void pause_body() = 0;
   // Bytes that the client has not taken yet.
   [[nodiscard]] virtual std::size_t queued_bytes() const = 0;
+  // The same, and what the client has sent that nobody has wanted yet.
+  [[nodiscard]] virtual std::size_t held_bytes() const { return queued_bytes(); }
 
  protected:
   ~ClientStream() = default;
@@ -71,8 +74,8 @@ class OriginEvents {
 // Where an origin stream goes.
 struct OriginFacts {
   base::SocketAddress address;
-  std::string alpn;  // "" without TLS
-  std::string certificate_sha256;
+  std::string alpn;                                       // "" without TLS
+  std::shared_ptr<const std::string> certificate_sha256;  // null without TLS
   bool was_reused = false;
 };
 

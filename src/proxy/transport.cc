@@ -2,6 +2,9 @@
 
 #include <utility>
 
+#include "net/sockaddr.h"
+#include "tls/stacked_engine.h"
+
 namespace leash::proxy {
 namespace {
 
@@ -13,11 +16,22 @@ constexpr std::chrono::milliseconds kCloseGrace{2000};
 Transport::Transport(net::Loop& loop, base::Fd fd, Handler& handler)
     : loop_(loop),
       handler_(&handler),
-      stream_(std::make_unique<net::Stream>(loop, std::move(fd), *this)) {}
+      stream_(std::make_unique<net::Stream>(loop, std::move(fd), *this)),
+      flush_(loop, [this] { on_turn_end(); }) {}
 
 void Transport::start_tls(std::unique_ptr<tls::Engine> engine, std::string_view first_bytes) {
+  if (engine_) {
+    engine_ = tls::stack_engines(std::move(engine_), std::move(engine), first_bytes);
+    is_established_told_ = false;
+    receive({});
+    return;
+  }
   engine_ = std::move(engine);
   receive(first_bytes);
+}
+
+std::optional<base::SocketAddress> Transport::local_address() const {
+  return stream_ ? net::local_address(stream_->fd()) : std::nullopt;
 }
 
 void Transport::resume_tls(const base::Result<void>& result) {
@@ -31,10 +45,24 @@ void Transport::resume_tls(const base::Result<void>& result) {
 }
 
 void Transport::receive(std::string_view cipher) {
-  std::string plain;
+  // The loop outlives us, and what is called from here may destroy our stream.
+  struct Lent {
+    explicit Lent(net::Loop& lender) : loop(lender), bytes(lender.take_buffer()) {}
+    ~Lent() { loop.give_buffer(std::move(bytes)); }
+    Lent(const Lent&) = delete;
+    Lent& operator=(const Lent&) = delete;
+    net::Loop& loop;
+    std::string bytes;
+  } lent(loop_);
+  std::string& plain = lent.bytes;
+  const bool was_held = engine_->unsent_bytes() > 0;
   const auto result = engine_->receive(cipher, plain);
-  send_output();
+  if (!engine_->may_output_wait()) send_output();
   if (!stream_) return;
+  if (result && was_held && engine_->unsent_bytes() == 0) {
+    is_drain_untold_ = true;
+    flush_.schedule();
+  }
   if (engine_->is_established() && !is_established_told_) {
     is_established_told_ = true;
     handler_->on_established();
@@ -57,7 +85,7 @@ void Transport::receive(std::string_view cipher) {
 void Transport::fail(base::Error error) {
   if (!stream_) return;
   // The alert goes out before the connection ends.
-  net::Stream::close_gently(std::move(stream_), kCloseGrace);
+  net::Stream::close_gently(std::move(stream_), kCloseGrace, companion_);
   handler_->on_error(std::move(error));
 }
 
@@ -66,51 +94,61 @@ void Transport::send_output() {
   std::string& output = engine_->output();
   if (output.empty()) return;
   stream_->write(output);
-  output.clear();
+  loop_.give_buffer(std::exchange(output, {}));
 }
 
 void Transport::write(std::string_view plain) {
   if (!stream_) return;
   if (plain_.empty() && plain.size() >= kCollectBytes) {
     if (engine_) {
-      if (!engine_->send(plain)) return;  // the read side tells of it
-      send_output();
+      encrypt(plain);
     } else {
       stream_->write(plain);
     }
     return;
   }
+  if (plain_.empty()) plain_ = loop_.take_buffer();
   plain_.append(plain);
   if (plain_.size() >= kCollectBytes) {
     flush();
   } else {
-    schedule_flush();
+    flush_.schedule();
   }
-}
-
-void Transport::schedule_flush() {
-  if (flush_scheduled_) return;
-  flush_scheduled_ = true;
-  loop_.defer([self = self_] {
-    if (*self == nullptr) return;
-    (*self)->flush_scheduled_ = false;
-    (*self)->flush();
-  });
 }
 
 void Transport::flush() {
   if (plain_.empty() || !stream_) return;
   if (engine_) {
-    if (engine_->send(plain_)) send_output();
+    if (engine_->output().empty()) engine_->output() = loop_.take_buffer();
+    encrypt(plain_);
   } else {
     stream_->write(plain_);
   }
-  plain_.clear();
-  if (plain_.capacity() > 4 * kCollectBytes) plain_.shrink_to_fit();
+  loop_.give_buffer(std::exchange(plain_, {}));
+}
+
+// A failure is told behind the turn: whoever writes does not expect to be called from there.
+void Transport::encrypt(std::string_view plain) {
+  if (auto sent = engine_->send(plain); !sent) {
+    broken_ = std::move(sent.error());
+    flush_.schedule();
+    return;
+  }
+  send_output();
+}
+
+void Transport::on_turn_end() {
+  flush();
+  if (broken_ && stream_) {
+    fail(std::move(*broken_));
+  } else {
+    tell_drained();
+  }
 }
 
 std::size_t Transport::queued_bytes() const {
-  return plain_.size() + (stream_ ? stream_->queued_bytes() : 0);
+  return plain_.size() + (stream_ ? stream_->queued_bytes() : 0) +
+         (engine_ ? engine_->unsent_bytes() : 0);
 }
 
 void Transport::pause_reading() {
@@ -138,7 +176,12 @@ void Transport::close_gently() {
     engine_->finish();
     send_output();
   }
-  net::Stream::close_gently(std::move(stream_), kCloseGrace);
+  if (engine_ && engine_->is_finished_by_peer() && stream_->queued_bytes() == 0) {
+    // After its close_notify the peer sends nothing that would reset what is on the way to it.
+    close();
+    return;
+  }
+  net::Stream::close_gently(std::move(stream_), kCloseGrace, companion_);
 }
 
 void Transport::close() {
@@ -151,7 +194,6 @@ void Transport::close() {
 
 void Transport::trim() {
   if (engine_) engine_->trim();
-  if (plain_.empty()) plain_.shrink_to_fit();
 }
 
 void Transport::on_bytes(std::string_view bytes) {
@@ -179,7 +221,14 @@ void Transport::on_error(base::Error error) {
 }
 
 void Transport::on_drained() {
-  if (plain_.empty()) handler_->on_drained();
+  is_drain_untold_ = true;
+  tell_drained();
+}
+
+void Transport::tell_drained() {
+  if (!is_drain_untold_ || !stream_ || queued_bytes() > 0) return;
+  is_drain_untold_ = false;
+  handler_->on_drained();
 }
 
 }  // namespace leash::proxy

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/ip_address.h"
 #include "net/loop.h"
 #include "net/stream.h"
 #include "tls/engine.h"
@@ -37,11 +39,12 @@ class Transport final : public net::Stream::Handler {
   };
 
   Transport(net::Loop& loop, base::Fd fd, Handler& handler);
-  ~Transport() { *self_ = nullptr; }
+  ~Transport() = default;
   Transport(const Transport&) = delete;
   Transport& operator=(const Transport&) = delete;
 
   // The side that accepts passes what it has read already; the side that connects passes nothing.
+  // On a connection that has TLS already, the new one runs inside it.
   void start_tls(std::unique_ptr<tls::Engine> engine, std::string_view first_bytes);
   // A handshake that waited for its leaf goes on.
   void resume_tls(const base::Result<void>& result);
@@ -58,12 +61,16 @@ class Transport final : public net::Stream::Handler {
 
   // Ends our direction after what is queued.
   void finish_writing();
+  // Destroyed when the socket is closed, which after close_gently() is later than the end of this.
+  void keep_to_the_end(std::shared_ptr<void> companion) { companion_ = std::move(companion); }
   // Sends what is queued, ends our direction, and closes once the peer has it. No callbacks any
   // more.
   void close_gently();
   // At once, no callbacks any more.
   void close();
   [[nodiscard]] bool is_open() const { return stream_ != nullptr; }
+  // The address that the peer has connected to; nullopt on a unix socket, or when closed.
+  [[nodiscard]] std::optional<base::SocketAddress> local_address() const;
 
   [[nodiscard]] const tls::Engine* engine() const { return engine_.get(); }
   [[nodiscard]] bool is_established() const { return engine_ && engine_->is_established(); }
@@ -85,18 +92,22 @@ class Transport final : public net::Stream::Handler {
   void receive(std::string_view cipher);
   void fail(base::Error error);
   void send_output();
-  void schedule_flush();
+  void encrypt(std::string_view plain);
+  void on_turn_end();
+  // Once nothing is queued any more, here or in the engine.
+  void tell_drained();
 
   net::Loop& loop_;
   Handler* handler_;
   std::unique_ptr<net::Stream> stream_;
   std::unique_ptr<tls::Engine> engine_;
+  std::shared_ptr<void> companion_;
   std::string plain_;
   bool is_established_told_ = false;
+  bool is_drain_untold_ = false;
+  std::optional<base::Error> broken_;  // could not be written to, which is not told yet
   bool ended_ = false;
-  bool flush_scheduled_ = false;
-  // Deferred flushes outlive a transport that was destroyed meanwhile.
-  std::shared_ptr<Transport*> self_ = std::make_shared<Transport*>(this);
+  net::Deferred flush_;  // of what was written in small pieces
 };
 
 }  // namespace leash::proxy

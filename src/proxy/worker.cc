@@ -3,20 +3,26 @@
 #include <utility>
 
 #include "proxy/error_page.h"
+#include "proxy/records.h"
 #include "proxy/turn_away.h"
 
 namespace leash::proxy {
 
-base::Result<std::unique_ptr<Worker>> Worker::make(Shared& shared, std::size_t index) {
+base::Result<std::unique_ptr<Worker>> Worker::make(Shared& shared, std::size_t index,
+                                                   base::Fd signer, signer::Desk::Shared leaves) {
   std::unique_ptr<Worker> worker(new Worker(shared, index));
-  if (auto made = worker->init(); !made) return tl::unexpected(made.error());
+  if (auto made = worker->init(std::move(signer), leaves); !made)
+    return tl::unexpected(made.error());
   return worker;
 }
 
 Worker::Worker(Shared& shared, std::size_t index) : shared_(shared), index_(index) {}
 
-base::Result<void> Worker::init() {
-  auto client_tls = tls::make_server_context(shared_.leaves);
+base::Result<void> Worker::init(base::Fd signer, signer::Desk::Shared leaves) {
+  using Voice = signer::Desk::Voice;
+  leaves_ = std::make_unique<signer::Desk>(loop_, std::move(signer), leaves,
+                                           index_ == 0 ? Voice::kSpeaks : Voice::kQuiet);
+  auto client_tls = tls::make_server_context(*leaves_);
   if (!client_tls) return tl::unexpected(client_tls.error());
   client_tls_ = std::move(*client_tls);
   auto origin_tls = tls::make_client_context(shared_.settings.origin_ca);
@@ -26,7 +32,8 @@ base::Result<void> Worker::init() {
   if (!resolver) return tl::unexpected(resolver.error());
   resolver_ = std::move(*resolver);
   const config::Limits& limits = shared_.settings.limits;
-  pool_ = std::make_unique<OriginPool>(loop_, *origin_tls_, limits, shared_.metrics);
+  pool_ = std::make_unique<OriginPool>(loop_, *origin_tls_, limits, shared_.origin_caps,
+                                       shared_.metrics);
   services_ = std::unique_ptr<Services>(new Services{
       .loop = loop_,
       .shared = shared_,
@@ -35,7 +42,7 @@ base::Result<void> Worker::init() {
       .policy = PolicyGate(loop_, shared_.policy),
       .names = NamesGate(),
       .addresses = AddressGate(*resolver_, shared_.guard, limits.connect_time),
-      .intent = IntentGate(loop_, shared_.log, shared_.redactor),
+      .intent = IntentGate(loop_, shared_.log, shared_.redactor, shared_.metrics),
       .id_prefix = shared_.run_id + "-" + std::to_string(index_) + "-",
   });
   return {};
@@ -45,19 +52,19 @@ Worker::~Worker() { stop(); }
 
 void Worker::listen(base::Fd fd) {
   listeners_.push_back(std::make_unique<net::Listener>(
-      loop_, std::move(fd), [this](base::Fd client, const base::SocketAddress& peer) {
-        accept(std::move(client), peer);
-      }));
+      loop_, std::move(fd),
+      [this](base::Fd connection, const net::Peer& peer) { accept(std::move(connection), peer); }));
 }
 
 void Worker::run() {
   thread_ = std::thread([this] { loop_.run(); });
 }
 
-void Worker::accept(base::Fd fd, const base::SocketAddress& peer) {
-  const auto answer = shared_.clients.enter(peer.ip);
-  if (answer != ClientCounts::Answer::kTaken) {
-    const bool is_total = answer == ClientCounts::Answer::kFull;
+void Worker::accept(base::Fd fd, const net::Peer& peer) {
+  const std::string client = peer.name();
+  auto place = shared_.clients.enter(peer.account());
+  if (place.answer != ClientCounts::Answer::kTaken) {
+    const bool is_total = place.answer == ClientCounts::Answer::kFull;
     count(is_total ? shared_.metrics.limit_connections
                    : shared_.metrics.limit_connections_per_client);
     Refusal refusal{.event = audit::Event::kError,
@@ -65,23 +72,24 @@ void Worker::accept(base::Fd fd, const base::SocketAddress& peer) {
                     .reason = "too_many_connections",
                     .detail = is_total ? "in all" : "from this client",
                     .must_close = true};
+    count_refusal(shared_.metrics, refusal);
     audit::Record record;
     record.event = refusal.event;
-    record.client = peer.ip.text();
-    record.reason = refusal.reason + ": " + refusal.detail;
+    record.client = client;
+    fill_reason(record, refusal);
     record.id = services_->next_id();
     record.agent = *record.client;
     shared_.log.append(record);
     turn_away(std::move(fd), answer_for(refusal));
     return;
   }
-  auto session = std::make_unique<Session>(*services_, std::move(fd), peer, *this);
+  auto session =
+      std::make_unique<Session>(*services_, std::move(fd), peer, std::move(place), *this);
   Session* raw = session.get();
   sessions_.emplace(raw, std::move(session));
 }
 
 void Worker::on_session_done(Session& session) {
-  shared_.clients.leave(session.client());
   const auto it = sessions_.find(&session);
   if (it == sessions_.end()) return;
   loop_.bury(std::move(it->second));
@@ -92,8 +100,10 @@ void Worker::on_session_done(Session& session) {
   }
 }
 
-void Worker::recheck(std::shared_ptr<const policy::Snapshot> snapshot) {
-  loop_.post([this, snapshot = std::move(snapshot)] {
+void Worker::recheck() {
+  loop_.post([this] {
+    // What is in force now: an older one would cut what a newer one has let in since.
+    const auto snapshot = shared_.policy.for_decision().snapshot;
     std::vector<Session*> all;
     all.reserve(sessions_.size());
     for (const auto& [session, owned] : sessions_) all.push_back(session);

@@ -12,15 +12,18 @@
 #include "proxy/origin_pool.h"
 #include "proxy/services.h"
 #include "proxy/session.h"
+#include "signer/desk.h"
 #include "tls/engine.h"
 
 namespace leash::proxy {
 
 class Worker final : public Session::Owner {
  public:
-  // Errors: what the TLS contexts or the resolver could not be made of.
-  [[nodiscard]] static base::Result<std::unique_ptr<Worker>> make(Shared& shared,
-                                                                  std::size_t index);
+  // `signer`: of signer::Started. Errors: what the TLS contexts or the resolver could not be made
+  // of.
+  [[nodiscard]] static base::Result<std::unique_ptr<Worker>> make(Shared& shared, std::size_t index,
+                                                                  base::Fd signer,
+                                                                  signer::Desk::Shared leaves);
   ~Worker();
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
@@ -31,7 +34,8 @@ class Worker final : public Session::Owner {
   void run();
 
   // From any thread:
-  void recheck(std::shared_ptr<const policy::Snapshot> snapshot);
+  // Judges all that is open by the policy that is in force then.
+  void recheck();
   // Closes the listeners and lets what runs finish; `done` runs on this worker's thread when
   // nothing is left.
   void drain(std::function<void()> done);
@@ -40,13 +44,14 @@ class Worker final : public Session::Owner {
 
  private:
   Worker(Shared& shared, std::size_t index);
-  base::Result<void> init();
-  void accept(base::Fd fd, const base::SocketAddress& peer);
+  base::Result<void> init(base::Fd signer, signer::Desk::Shared leaves);
+  void accept(base::Fd fd, const net::Peer& peer);
   void on_session_done(Session& session) override;
 
   Shared& shared_;
   std::size_t index_;
   net::Loop loop_;
+  std::unique_ptr<signer::Desk> leaves_;
   std::unique_ptr<tls::ServerContext> client_tls_;
   std::unique_ptr<tls::ClientContext> origin_tls_;
   std::unique_ptr<net::Resolver> resolver_;

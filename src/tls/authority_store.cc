@@ -6,8 +6,8 @@
 #include <algorithm>
 
 #include "tls/certificate.h"
+#include "tls/digest.h"
 #include "tls/key_file.h"
-#include "tls/leaf.h"
 #include "tls/pem.h"
 
 namespace leash::tls {
@@ -24,9 +24,6 @@ constexpr const char* kBundleCertName = "/mitmproxy-ca-cert.pem";
 
 constexpr hours kCaBackdate{24};  // agents' clocks differ
 constexpr hours kCaLife{10 * 365 * 24};
-constexpr hours kLeafBackdate{1};
-constexpr hours kLeafLife{7 * 24};
-constexpr hours kLeafRenewal{24};  // before its end
 constexpr int kMinRsaBits = 2048;
 
 tl::unexpected<base::Error> bad_key(std::string why) {
@@ -47,7 +44,7 @@ class CaIssuer final : public Issuer {
         pem_(tls::certificate_pem(ca_.certificate.get())),
         end_(validity_of(ca_.certificate.get()).not_after) {}
 
-  base::Result<std::shared_ptr<const Leaf>> issue(const base::Host& host) override;
+  base::Result<SignedLeaf> issue(const base::Host& host) override;
   const std::string& certificate_pem() const override { return pem_; }
   std::string fingerprint() const override { return fingerprint_of(ca_.certificate.get()); }
   const std::string& certificate_path() const override { return ca_.path; }
@@ -59,21 +56,24 @@ class CaIssuer final : public Issuer {
   const CertTime end_;
 };
 
-base::Result<std::shared_ptr<const Leaf>> CaIssuer::issue(const base::Host& host) {
+base::Result<SignedLeaf> CaIssuer::issue(const base::Host& host) {
   if (host.empty()) return base::fail(Code::kInternal, Fault::kProxy, "a leaf without a name");
-  const CertTime now = std::chrono::system_clock::now();
+  const CertTime now =
+      std::chrono::time_point_cast<std::chrono::seconds>(std::chrono::system_clock::now());
   if (now >= end_) return bad_key("the CA expired on " + iso_8601(end_));
-  const Validity validity{now - kLeafBackdate, std::min(now + kLeafLife, end_)};
-  CertPtr certificate =
-      make_leaf_certificate(host, leaf_key_.get(), ca_.certificate.get(), ca_.key.get(), validity);
-  if (certificate == nullptr) {
+  SignedLeaf out;
+  out.not_before = now - kLeafBackdate;
+  out.not_after = std::min<CertTime>(now + kLeafLife, end_);
+  const std::string serial = random_bytes(out.serial.size());
+  std::copy(serial.begin(), serial.end(), out.serial.begin());
+  const CertPtr certificate = make_leaf_certificate(host, leaf_key_.get(), ca_.certificate.get(),
+                                                    {out.not_before, out.not_after}, serial);
+  if (certificate == nullptr || X509_sign(certificate.get(), ca_.key.get(), EVP_sha256()) <= 0) {
     return base::fail(Code::kInternal, Fault::kProxy, "no leaf: " + drain_errors());
   }
-  EVP_PKEY_up_ref(leaf_key_.get());
-  // Another leaf would not end later where the CA's own end is what limits this one.
-  const CertTime renew_at = validity.not_after == end_ ? end_ : validity.not_after - kLeafRenewal;
-  return std::make_shared<const Leaf>(std::move(certificate), KeyPtr(leaf_key_.get()),
-                                      validity.not_before, renew_at);
+  out.der = der_of(certificate.get());
+  out.signature = signature_of(certificate.get());
+  return out;
 }
 
 base::Result<void> check_key(EVP_PKEY* key, const std::string& path) {
@@ -202,6 +202,10 @@ base::Result<Ca> new_ca(const std::string& dir) {
   const auto orphan = read_public_file(dir + kCertName);
   if (!orphan) return tl::unexpected(orphan.error());
   if (*orphan) {
+    // Whoever starts at the same time places the key first, since we looked for it maybe.
+    auto placed = load_key(path);
+    if (!placed) return tl::unexpected(placed.error());
+    if (placed->key != nullptr) return own_ca(std::move(placed->key), dir);
     return bad_key(dir + kCertName + " is there, but its key " + path +
                    " is gone; restore it, or move the certificate away to begin anew");
   }
@@ -225,13 +229,12 @@ base::Result<Ca> open_ca(const std::string& dir) {
 
 }  // namespace
 
-base::Result<std::unique_ptr<Issuer>> open_issuer(const std::string& dir) {
+base::Result<std::unique_ptr<Issuer>> open_issuer(const std::string& dir,
+                                                  const LeafPoint& leaf_key_point) {
+  KeyPtr leaf_key = leaf_key_from(leaf_key_point);
+  if (leaf_key == nullptr) return bad_key("no leaf key: " + drain_errors());
   auto ca = open_ca(dir);
   if (!ca) return tl::unexpected(ca.error());
-  KeyPtr leaf_key = new_p256_key();
-  if (leaf_key == nullptr) {
-    return base::fail(Code::kInternal, Fault::kProxy, "no leaf key: " + drain_errors());
-  }
   return std::make_unique<CaIssuer>(std::move(*ca), std::move(leaf_key));
 }
 

@@ -1,5 +1,6 @@
 #include "tls/certificate.h"
 
+#include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/sha.h>
 
@@ -31,9 +32,8 @@ bool add(X509* certificate, int nid, void* value, bool is_critical) {
          X509_add1_ext_i2d(certificate, nid, value, is_critical ? 1 : 0, X509V3_ADD_DEFAULT) == 1;
 }
 
-bool set_serial(X509* certificate) {
-  const std::string random = random_bytes(16);
-  const NumberPtr number(BN_bin2bn(bytes_of(random), static_cast<int>(random.size()), nullptr));
+bool set_serial(X509* certificate, std::string_view serial) {
+  const NumberPtr number(BN_bin2bn(bytes_of(serial), static_cast<int>(serial.size()), nullptr));
   return number != nullptr &&
          BN_to_ASN1_INTEGER(number.get(), X509_get_serialNumber(certificate)) != nullptr;
 }
@@ -133,11 +133,11 @@ bool add_alternative_name(X509* certificate, const base::Host& host, bool is_cri
   return add(certificate, NID_subject_alt_name, names.get(), is_critical);
 }
 
-CertPtr begin_certificate(EVP_PKEY* key, const Validity& validity) {
+CertPtr begin_certificate(EVP_PKEY* key, const Validity& validity, std::string_view serial) {
   ERR_clear_error();
   CertPtr certificate(X509_new());
   if (certificate == nullptr || X509_set_version(certificate.get(), X509_VERSION_3) != 1 ||
-      !set_serial(certificate.get()) || !set_validity(certificate.get(), validity) ||
+      !set_serial(certificate.get(), serial) || !set_validity(certificate.get(), validity) ||
       X509_set_pubkey(certificate.get(), key) != 1) {
     return nullptr;
   }
@@ -157,8 +157,50 @@ KeyPtr new_p256_key() {
   return KeyPtr(EVP_EC_gen("P-256"));
 }
 
+// EC_KEY is deprecated, not gone; nothing newer makes such a key.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+KeyPtr new_leaf_key() {
+  ERR_clear_error();
+  const auto free_pair = [](EC_KEY* pair) { EC_KEY_free(pair); };
+  std::unique_ptr<EC_KEY, decltype(free_pair)> pair(EC_KEY_new_by_curve_name(NID_X9_62_prime256v1));
+  KeyPtr key(EVP_PKEY_new());
+  if (pair == nullptr || key == nullptr || EC_KEY_generate_key(pair.get()) != 1 ||
+      EVP_PKEY_assign_EC_KEY(key.get(), pair.get()) != 1) {
+    return nullptr;
+  }
+  (void)pair.release();  // the key's now
+  return key;
+}
+
+KeyPtr leaf_key_from(const LeafPoint& point) {
+  ERR_clear_error();
+  const auto free_pair = [](EC_KEY* pair) { EC_KEY_free(pair); };
+  std::unique_ptr<EC_KEY, decltype(free_pair)> pair(EC_KEY_new_by_curve_name(NID_X9_62_prime256v1));
+  KeyPtr key(EVP_PKEY_new());
+  if (pair == nullptr || key == nullptr ||
+      EC_KEY_oct2key(pair.get(), point.data(), point.size(), nullptr) != 1 ||
+      EVP_PKEY_assign_EC_KEY(key.get(), pair.get()) != 1) {
+    return nullptr;
+  }
+  (void)pair.release();  // the key's now
+  return key;
+}
+
+LeafPoint point_of(EVP_PKEY* leaf_key) {
+  LeafPoint out{};
+  const EC_KEY* pair = EVP_PKEY_get0_EC_KEY(leaf_key);
+  if (pair == nullptr || EC_POINT_point2oct(EC_KEY_get0_group(pair), EC_KEY_get0_public_key(pair),
+                                            POINT_CONVERSION_UNCOMPRESSED, out.data(), out.size(),
+                                            nullptr) != out.size()) {
+    return {};
+  }
+  return out;
+}
+#pragma GCC diagnostic pop
+
 CertPtr make_ca_certificate(EVP_PKEY* key, const Validity& validity) {
-  CertPtr certificate = begin_certificate(key, validity);
+  CertPtr certificate = begin_certificate(key, validity, random_bytes(16));
   if (certificate == nullptr) return nullptr;
   X509* c = certificate.get();
   X509_NAME* name = X509_get_subject_name(c);
@@ -170,8 +212,8 @@ CertPtr make_ca_certificate(EVP_PKEY* key, const Validity& validity) {
 }
 
 CertPtr make_leaf_certificate(const base::Host& host, EVP_PKEY* leaf_key, X509* ca,
-                              EVP_PKEY* ca_key, const Validity& validity) {
-  CertPtr certificate = begin_certificate(leaf_key, validity);
+                              const Validity& validity, std::string_view serial) {
+  CertPtr certificate = begin_certificate(leaf_key, validity, serial);
   if (certificate == nullptr) return nullptr;
   X509* c = certificate.get();
   // A longer name stands in the SAN alone, which an empty subject makes critical (RFC 5280
@@ -181,9 +223,44 @@ CertPtr make_leaf_certificate(const base::Host& host, EVP_PKEY* leaf_key, X509* 
                        X509_set_issuer_name(c, X509_get_subject_name(ca)) == 1 &&
                        add_alternative_name(c, host, !has_subject) && add_constraints(c, false) &&
                        add_key_usage(c, {kDigitalSignature}) && add_server_auth(c) &&
-                       add_subject_key_id(c) && add_authority_key_id(c, ca) &&
-                       X509_sign(c, ca_key, EVP_sha256()) > 0;
+                       add_subject_key_id(c) && add_authority_key_id(c, ca);
   return is_made ? std::move(certificate) : nullptr;
+}
+
+// OpenSSL has no call that sets a signature, but hands out the places where they stand.
+bool set_signature(X509* certificate, X509* ca, std::string_view signature) {
+  const ASN1_BIT_STRING* bits = nullptr;
+  const X509_ALGOR* outer = nullptr;
+  X509_get0_signature(&bits, &outer, certificate);
+  const bool is_rsa = EVP_PKEY_is_a(X509_get0_pubkey(ca), "RSA") == 1;
+  const int algorithm = is_rsa ? NID_sha256WithRSAEncryption : NID_ecdsa_with_SHA256;
+  const int parameter = is_rsa ? V_ASN1_NULL : V_ASN1_UNDEF;  // RFC 4055 s. 5, RFC 5758 s. 3.2
+  for (const X509_ALGOR* place : {X509_get0_tbs_sigalg(certificate), outer}) {
+    if (X509_ALGOR_set0(const_cast<X509_ALGOR*>(place), OBJ_nid2obj(algorithm), parameter,
+                        nullptr) != 1) {
+      return false;
+    }
+  }
+  auto* to = const_cast<ASN1_BIT_STRING*>(bits);
+  if (ASN1_STRING_set(to, signature.data(), static_cast<int>(signature.size())) != 1) return false;
+  to->flags = (to->flags & ~0x07L) | ASN1_STRING_FLAG_BITS_LEFT;  // no bits are left over
+  return true;
+}
+
+std::string signature_of(const X509* certificate) {
+  const ASN1_BIT_STRING* bits = nullptr;
+  X509_get0_signature(&bits, nullptr, certificate);
+  if (bits == nullptr) return {};
+  return {reinterpret_cast<const char*>(ASN1_STRING_get0_data(bits)),
+          static_cast<std::size_t>(ASN1_STRING_length(bits))};
+}
+
+std::string der_of(X509* certificate) {
+  const int size = i2d_X509(certificate, nullptr);
+  if (size <= 0) return {};
+  std::string der(static_cast<std::size_t>(size), '\0');
+  auto* to = reinterpret_cast<unsigned char*>(der.data());
+  return i2d_X509(certificate, &to) == size ? der : std::string();
 }
 
 Validity validity_of(const X509* certificate) {

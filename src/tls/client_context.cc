@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "tls/engine_base.h"
 #include "tls/session_cache.h"
+#include "tls/verified_chains.h"
 
 namespace leash::tls {
 namespace {
@@ -12,24 +13,42 @@ using base::Code;
 using base::Fault;
 
 constexpr std::size_t kMaxSessions = 1024;
+constexpr std::size_t kMaxChains = 1024;
 constexpr int kMaxChainDepth = 10;
+
+constexpr unsigned kNameFlags =
+    X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT;
 
 constexpr std::string_view kH2AndHttp1 = "\x02h2\x08http/1.1";
 constexpr std::string_view kHttp1Only = "\x08http/1.1";
 
+// What a worker's connections to origins remember of those before them.
+struct Memory {
+  SessionCache sessions{kMaxSessions};
+  VerifiedChains chains{kMaxChains};
+};
+
 class ClientEngine final : public EngineBase {
  public:
-  ClientEngine(SSL_CTX* context, SessionCache& sessions, const ClientContext::Options& options);
+  ClientEngine(SSL_CTX* context, Memory& memory, const ClientContext::Options& options);
 
-  void on_session(SSL_SESSION* session) { sessions_.put(session_key_, session); }
+  void on_session(SSL_SESSION* session) { memory_.sessions.put(session_key_, session); }
+  [[nodiscard]] bool verify(X509_STORE_CTX* presented);
+  void on_certificate_request() { was_asked_for_certificate_ = true; }
 
  private:
-  [[nodiscard]] bool set_up(const ClientContext::Options& options);
+  [[nodiscard]] bool set_up();
+  [[nodiscard]] bool is_for_host(X509* certificate) const;
   base::Result<void> check_handshake() override;
   [[nodiscard]] std::optional<base::Error> known_reason() const override;
+  [[nodiscard]] std::string_view alert_note() const override {
+    return was_asked_for_certificate_ ? " (it had asked for a client certificate)" : "";
+  }
 
-  SessionCache& sessions_;
+  Memory& memory_;
+  const base::Host host_;
   const bool offers_h2_;
+  bool was_asked_for_certificate_ = false;
   std::string session_key_;
 };
 
@@ -38,37 +57,47 @@ int session_callback(SSL* ssl, SSL_SESSION* session) noexcept {
   return 0;  // keeps no reference
 }
 
-ClientEngine::ClientEngine(SSL_CTX* context, SessionCache& sessions,
-                           const ClientContext::Options& options)
+int verify_callback(X509_STORE_CTX* presented, void*) noexcept {
+  auto* ssl = static_cast<SSL*>(
+      X509_STORE_CTX_get_ex_data(presented, SSL_get_ex_data_X509_STORE_CTX_idx()));
+  return static_cast<ClientEngine*>(SSL_get_app_data(ssl))->verify(presented) ? 1 : 0;
+}
+
+// We have none: an agent's own stays with the agent, and origins that insist are for splicing.
+int certificate_request_callback(SSL* ssl, X509**, EVP_PKEY**) noexcept {
+  static_cast<ClientEngine*>(SSL_get_app_data(ssl))->on_certificate_request();
+  return 0;
+}
+
+ClientEngine::ClientEngine(SSL_CTX* context, Memory& memory, const ClientContext::Options& options)
     : EngineBase(context, Peer::kOrigin),
-      sessions_(sessions),
+      memory_(memory),
+      host_(options.authority.host),
       offers_h2_(options.offer_h2),
       session_key_(options.authority.text() + '\n' + options.session_scope) {
   if (ssl() == nullptr) return;
   ERR_clear_error();
-  if (!set_up(options)) {
+  if (!set_up()) {
     fail_start({Code::kInternal, Fault::kProxy, "TLS set-up: " + drain_errors()});
     return;
   }
   start();
 }
 
-bool ClientEngine::set_up(const ClientContext::Options& options) {
+bool ClientEngine::set_up() {
   SSL_set_app_data(ssl(), this);
   SSL_set_connect_state(ssl());
-  const base::Host& host = options.authority.host;
-  if (host.empty()) return false;  // no name to check against: never "any name"
+  if (host_.empty()) return false;  // no name to check against: never "any name"
 
   X509_VERIFY_PARAM* param = SSL_get0_param(ssl());
-  X509_VERIFY_PARAM_set_hostflags(
-      param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
-  if (const auto& ip = host.ip()) {
+  X509_VERIFY_PARAM_set_hostflags(param, kNameFlags);
+  if (const auto& ip = host_.ip()) {
     // An address is only ever matched with iPAddress (RFC 2818 s. 3.1), and is no SNI (RFC 6066 s.
     // 3).
     if (X509_VERIFY_PARAM_set1_ip(param, ip->bytes().data(), ip->is_v4() ? 4 : 16) != 1)
       return false;
-  } else if (X509_VERIFY_PARAM_set1_host(param, host.text().data(), host.text().size()) != 1 ||
-             SSL_set_tlsext_host_name(ssl(), host.text().c_str()) != 1) {
+  } else if (X509_VERIFY_PARAM_set1_host(param, host_.text().data(), host_.text().size()) != 1 ||
+             SSL_set_tlsext_host_name(ssl(), host_.text().c_str()) != 1) {
     return false;
   }
 
@@ -77,8 +106,31 @@ bool ClientEngine::set_up(const ClientContext::Options& options) {
       0) {
     return false;  // this one function says 0 for success
   }
-  const SessionPtr session = sessions_.take(session_key_, std::chrono::system_clock::now());
+  const SessionPtr session = memory_.sessions.take(session_key_, std::chrono::system_clock::now());
   return session == nullptr || SSL_set_session(ssl(), session.get()) == 1;
+}
+
+// Many names share a chain, and many connections a name; the store that a chain was verified
+// against never changes. So of a chain that was good, only what another connection can change is
+// looked at again: the time and the name.
+bool ClientEngine::verify(X509_STORE_CTX* presented) {
+  const auto now = std::chrono::system_clock::now();
+  const auto id = VerifiedChains::id_of(presented);
+  if (id && memory_.chains.has(*id, now) && is_for_host(X509_STORE_CTX_get0_cert(presented))) {
+    X509_STORE_CTX_set_error(presented, X509_V_OK);
+    return true;
+  }
+  if (X509_verify_cert(presented) != 1) return false;
+  if (id) memory_.chains.put(*id, presented, now);
+  return true;
+}
+
+bool ClientEngine::is_for_host(X509* certificate) const {
+  if (const auto& ip = host_.ip()) {
+    return X509_check_ip(certificate, ip->bytes().data(), ip->is_v4() ? 4 : 16, kNameFlags) == 1;
+  }
+  return X509_check_host(certificate, host_.text().data(), host_.text().size(), kNameFlags,
+                         nullptr) == 1;
 }
 
 base::Result<void> ClientEngine::check_handshake() {
@@ -114,11 +166,11 @@ class ClientContextImpl final : public ClientContext {
   explicit ClientContextImpl(SslCtxPtr context) : context_(std::move(context)) {}
 
   std::unique_ptr<Engine> connect(Options options) override {
-    return std::make_unique<ClientEngine>(context_.get(), sessions_, std::move(options));
+    return std::make_unique<ClientEngine>(context_.get(), memory_, options);
   }
 
  private:
-  SessionCache sessions_{kMaxSessions};
+  Memory memory_;
   SslCtxPtr context_;
 };
 
@@ -142,8 +194,10 @@ base::Result<std::unique_ptr<ClientContext>> make_client_context(const std::stri
   }
   SSL_CTX_set_verify(c, SSL_VERIFY_PEER, nullptr);
   SSL_CTX_set_verify_depth(c, kMaxChainDepth);
+  SSL_CTX_set_cert_verify_callback(c, verify_callback, nullptr);
   SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
   SSL_CTX_sess_set_new_cb(c, session_callback);
+  SSL_CTX_set_client_cert_cb(c, certificate_request_callback);
   return std::make_unique<ClientContextImpl>(std::move(context));
 }
 

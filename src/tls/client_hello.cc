@@ -54,6 +54,7 @@ class Cursor {
 struct Framing {
   std::size_t message_bytes = 0;  // with its header; 0 while unknown
   bool is_complete = false;
+  std::size_t bytes = 0;  // of the records, once complete
 };
 
 // Walks over the record headers, takes up the message's header wherever it is split. Each error
@@ -61,19 +62,21 @@ struct Framing {
 // change a verdict.
 class RecordWalk {
  public:
-  explicit RecordWalk(std::string_view bytes) : rest_(bytes) {}
+  explicit RecordWalk(std::string_view bytes) : all_(bytes), rest_(bytes) {}
 
   base::Result<Framing> run() {
     while (!rest_.empty()) {
       if (auto ok = begin_record(); !ok) return tl::unexpected(ok.error());
-      if (rest_.size() < kRecordHeaderBytes) return Framing{message_bytes_, false};
+      if (rest_.size() < kRecordHeaderBytes) return Framing{message_bytes_};
       rest_.remove_prefix(kRecordHeaderBytes);
       const std::string_view fragment = rest_.substr(0, std::min(record_bytes_, rest_.size()));
       rest_.remove_prefix(fragment.size());
       if (auto ok = add(fragment); !ok) return tl::unexpected(ok.error());
-      if (message_bytes_ != 0 && have_ == message_bytes_) return Framing{message_bytes_, true};
+      if (message_bytes_ != 0 && have_ == message_bytes_) {
+        return Framing{message_bytes_, true, all_.size() - rest_.size()};
+      }
     }
-    return Framing{message_bytes_, false};
+    return Framing{message_bytes_};
   }
 
  private:
@@ -111,6 +114,7 @@ class RecordWalk {
     return {};
   }
 
+  const std::string_view all_;
   std::string_view rest_;
   std::size_t record_bytes_ = 0;
   std::size_t announced_ = 0;  // payload, by the record headers so far
@@ -228,6 +232,7 @@ base::Result<std::optional<ClientHello>> peek_client_hello(std::string_view byte
   }
   auto hello = parse_message(reassemble(bytes, framing->message_bytes));
   if (!hello) return tl::unexpected(hello.error());
+  hello->bytes = framing->bytes;
   return std::move(*hello);
 }
 

@@ -15,7 +15,8 @@ struct ClientHello {
   // sent.
   std::optional<std::string> sni;
   std::vector<std::string> alpn;
-  bool has_ech = false;  // encrypted_client_hello, GREASE or real
+  bool has_ech = false;   // encrypted_client_hello, GREASE or real
+  std::size_t bytes = 0;  // of the records that it came in
 };
 
 // Reads one from the first bytes of a connection, however it is split over records.

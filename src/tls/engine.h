@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -39,6 +40,12 @@ class Engine {
   virtual void finish() = 0;
   // Ciphertext for the peer; the caller clears it once written.
   [[nodiscard]] virtual std::string& output() = 0;
+  // The peer waits for nothing of output(): it may go along with the next thing that is sent.
+  [[nodiscard]] virtual bool may_output_wait() const { return false; }
+  // Plaintext that was given to send() and is not in output() yet: OpenSSL writes nothing while the
+  // peer is in the middle of a post-handshake message (RFC 8446 s. 4.6). It goes with the rest of
+  // that; a peer that never sends the rest makes us hold it, 4 MiB at most: then send() fails.
+  [[nodiscard]] virtual std::size_t unsent_bytes() const { return 0; }
 
   [[nodiscard]] virtual bool is_established() const = 0;
   // close_notify came: the end of the plaintext is authentic. A TCP FIN without it is truncation.

@@ -14,7 +14,7 @@ constexpr std::size_t kMaxRecordPlainBytes = 16384;
 constexpr std::size_t kRecordHeaderBytes = 5;
 // A peer that waits for our answer sends next to nothing; OpenSSL holds the ClientHello itself.
 constexpr std::size_t kMaxSuspendedBytes = 64 * 1024;
-constexpr std::size_t kMaxUnsentBytes = 1024 * 1024;
+constexpr std::size_t kMaxUnsentBytes = 4 * 1024 * 1024;
 // Record header, nonce or content type, tag: the most that a record of our suites adds.
 constexpr std::size_t kRecordOverheadBytes = 64;
 
@@ -63,6 +63,7 @@ EngineBase::EngineBase(SSL_CTX* context, Peer peer) : peer_(peer), ssl_(SSL_new(
 base::Result<void> EngineBase::receive(std::string_view cipher, std::string& plain) {
   if (state_ == State::kFailed) return tl::unexpected(error_);
   if (state_ == State::kSuspended) return keep_for_later(cipher);
+  if (pipe_.out.empty()) ticket_bytes_ = 0;
   if (!early_plain_.empty()) {
     plain += early_plain_;
     early_plain_ = {};
@@ -95,6 +96,10 @@ base::Result<void> EngineBase::handshake() {
     SSL_get0_alpn_selected(ssl_.get(), &name, &size);
     session_.alpn.assign(reinterpret_cast<const char*>(name), size);
     if (auto ok = check_handshake(); !ok) return fail_with(ok.error());
+    // In TLS 1.3 a server's part of the handshake ends with the client's Finished.
+    if (peer_ == Peer::kClient && SSL_version(ssl_.get()) == TLS1_3_VERSION) {
+      ticket_bytes_ = pipe_.out.size();
+    }
     return {};
   }
   switch (SSL_get_error(ssl_.get(), done)) {
@@ -158,6 +163,7 @@ base::Result<void> EngineBase::send(std::string_view plain) {
     return base::fail(Code::kInternal, Fault::kProxy, "TLS send before the handshake is done");
   }
   if (plain.empty()) return {};
+  ticket_bytes_ = 0;
   if (!unsent_.empty()) {
     unsent_ += plain;
     return flush_unsent();
@@ -191,6 +197,7 @@ base::Result<void> EngineBase::flush_unsent() {
 
 void EngineBase::finish() {
   if (state_ != State::kEstablished) return;
+  ticket_bytes_ = 0;
   ERR_clear_error();
   SSL_shutdown(ssl_.get());
   ERR_clear_error();
@@ -252,7 +259,11 @@ std::string EngineBase::queue_text() const {
   if (ERR_GET_LIB(ERR_peek_error()) == ERR_LIB_SSL && reason > SSL_AD_REASON_OFFSET) {
     const char* who =
         peer_ == Peer::kClient ? "the client sent the alert: " : "the origin sent the alert: ";
-    return std::string(who) + SSL_alert_desc_string_long(reason - SSL_AD_REASON_OFFSET);
+    const int alert = reason - SSL_AD_REASON_OFFSET;
+    // OpenSSL 3.0 has no name for this one.
+    const char* name = alert == SSL_AD_CERTIFICATE_REQUIRED ? "certificate required"
+                                                            : SSL_alert_desc_string_long(alert);
+    return std::string(who).append(name).append(alert_note());
   }
   return drain_errors();
 }

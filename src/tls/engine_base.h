@@ -27,6 +27,10 @@ class EngineBase : public Engine {
   base::Result<void> send(std::string_view plain) override;
   void finish() override;
   std::string& output() override { return pipe_.out; }
+  [[nodiscard]] bool may_output_wait() const override {
+    return ticket_bytes_ > 0 && pipe_.out.size() == ticket_bytes_;
+  }
+  [[nodiscard]] std::size_t unsent_bytes() const override { return unsent_.size(); }
   [[nodiscard]] bool is_established() const override { return state_ == State::kEstablished; }
   [[nodiscard]] bool is_finished_by_peer() const override { return is_finished_by_peer_; }
   [[nodiscard]] const Session& session() const override { return session_; }
@@ -38,6 +42,8 @@ class EngineBase : public Engine {
   // Why a callback of ours made OpenSSL fail, or what OpenSSL knows better than its error queue
   // says.
   [[nodiscard]] virtual std::optional<base::Error> known_reason() const = 0;
+  // What may have led to an alert of the peer, to follow its name; "" where nothing is known.
+  [[nodiscard]] virtual std::string_view alert_note() const { return {}; }
 
   // Goes on with a suspended handshake.
   base::Result<void> resume();
@@ -67,8 +73,9 @@ class EngineBase : public Engine {
   State state_ = State::kHandshaking;
   bool is_finished_by_peer_ = false;
   MemoryPipe pipe_;
-  std::string suspended_in_;  // ciphertext that came while the handshake waited
-  std::string early_plain_;   // what it decrypted to, for the next receive()
+  std::size_t ticket_bytes_ = 0;  // of output(), while tickets are all that has been put there
+  std::string suspended_in_;      // ciphertext that came while the handshake waited
+  std::string early_plain_;       // what it decrypted to, for the next receive()
   std::string
       unsent_;  // plaintext that OpenSSL would not take in the middle of a post-handshake message
   base::Error error_;  // of kFailed

@@ -16,7 +16,6 @@ using base::Code;
 using base::Fault;
 
 constexpr const char* kKeyName = "/leash-audit-key.pem";
-constexpr const char* kPublicName = "/leash-audit-key.pub.pem";
 
 tl::unexpected<base::Error> bad_key(std::string why) {
   return base::fail(Code::kBadKeyFile, Fault::kProxy, std::move(why));
@@ -104,10 +103,10 @@ base::Result<SigningKey> SigningKey::open(const std::string& dir) {
   auto key = load_key(path);
   if (key && *key == nullptr) {
     // Signatures of the old key would no longer verify against the file that operators hold.
-    const auto orphan = read_public_file(dir + kPublicName);
+    const auto orphan = read_public_file(dir + "/" + kPublicKeyFile);
     if (!orphan) return tl::unexpected(orphan.error());
     if (*orphan) {
-      return bad_key(dir + kPublicName + " is there, but its key " + path +
+      return bad_key(dir + "/" + kPublicKeyFile + " is there, but its key " + path +
                      " is gone; restore it, or move the public key away to begin anew");
     }
     if (auto ok = make_key(path); !ok) return tl::unexpected(ok.error());
@@ -121,7 +120,7 @@ base::Result<SigningKey> SigningKey::open(const std::string& dir) {
   auto half = PublicKey::from(out.key_);
   if (!half) return bad_key(path + ": " + half.error().detail);
   out.public_ = std::move(*half);
-  if (auto ok = match_public_file(dir + kPublicName, out.public_); !ok) {
+  if (auto ok = match_public_file(dir + "/" + kPublicKeyFile, out.public_); !ok) {
     return tl::unexpected(ok.error());
   }
   return out;

@@ -15,6 +15,9 @@ namespace leash::tls {
 
 using Signature = std::array<std::uint8_t, 64>;
 
+// The public half's name in the directory of the key.
+inline constexpr const char* kPublicKeyFile = "leash-audit-key.pub.pem";
+
 // What checks signatures; a value, cheap to copy. Thread-safe.
 class PublicKey {
  public:

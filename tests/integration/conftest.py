@@ -10,6 +10,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from support.console import Console  # noqa: E402
+from support.disk import DISK, DiskLeash  # noqa: E402
 from support.dns import Dns  # noqa: E402
 from support.leash import Leash  # noqa: E402
 from support.origin import Origin  # noqa: E402
@@ -69,6 +71,23 @@ def leash_maker(pki, dns):
         shutil.rmtree(top, ignore_errors=True)
 
 
+@pytest.fixture
+def make_disk_leash(make_leash, pki, dns):
+    """The same on a disk that can fail."""
+    if not DISK.exists():
+        pytest.skip(f"{DISK} is not built")
+    made = []
+
+    def make(**options):
+        directory = make_leash(starts=False).directory / "disk"
+        made.append(DiskLeash(directory, dns.address, origin_ca=pki.ca_file, **options))
+        return made[-1].start()
+
+    yield make
+    for leash in made:
+        leash.stop()
+
+
 @pytest.fixture(scope="module")
 def world(pki):
     """The origins that most tests use; see support/world.py."""
@@ -89,3 +108,50 @@ def make_origin():
     yield make
     for origin in made:
         origin.close()
+
+
+@pytest.fixture
+def make_console():
+    """Makes and starts consoles for one test; each must end with exit code 0."""
+    yield from console_maker()
+
+
+@pytest.fixture(scope="module")
+def module_console():
+    yield from console_maker()
+
+
+def console_maker():
+    made = []
+    top = Path(tempfile.mkdtemp(prefix="leash-console-it-", dir=scratch_dir()))
+
+    def make(leash=None, starts=True, policy_files=None, **options):
+        place = top / str(len(made))
+        if leash is not None:
+            options.setdefault("policy", leash.policy)
+            options.setdefault("log", leash.log_path)
+            options.setdefault("ca_dir", leash.ca_dir)
+            if leash.admin:
+                options.setdefault("admin", f"{leash.admin[0]}:{leash.admin[1]}")
+        else:
+            options.setdefault("policy", place / "policy")
+            options.setdefault("log", place / "logs" / "egress.jsonl")
+            Path(options["policy"]).mkdir(parents=True, exist_ok=True)
+            Path(options["log"]).parent.mkdir(parents=True, exist_ok=True)
+        for name, text in (policy_files or {}).items():
+            (Path(options["policy"]) / name).write_text(text)
+        console = Console(place, **options)
+        made.append(console)
+        return console.start() if starts else console
+
+    yield make
+    try:
+        errors = []
+        for console in made:
+            try:
+                console.stop()
+            except AssertionError as error:
+                errors.append(str(error))
+        assert not errors, "\n".join(errors)
+    finally:
+        shutil.rmtree(top, ignore_errors=True)

@@ -4,7 +4,8 @@ import socket
 
 import pytest
 
-from support.origin import Origin, reply
+from support.dns import Cname
+from support.origin import reply
 from support.wait import wait_until
 from support.world import marker
 
@@ -130,6 +131,44 @@ def test_denied_address_among_the_answers_is_never_dialled(make_leash, two_addre
     assert bad.connections == 0
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_alias_leads_where_its_address_may_be_reached(make_leash, dns, two_addresses, mode):
+    """17: policy is on the name that was asked for, the guard on the addresses at the end of the chain; the names between
+    are neither judged nor let anything in by themselves."""
+    good, bad = two_addresses
+    dns.records.update({"alias.test": Cname("middle.test"), "middle.test": Cname("deny.test"), "deny.test": ["127.0.0.1"],
+                        "trap.test": Cname("inside.test"), "inside.test": ["127.0.0.2"]})
+    leash = make_leash(mode=mode, networks=("127.0.0.1/32",), block=[{"host": "deny.test"}, {"host": "inside.test"}],
+                       allow=[{"host": name, "ports": [good.port]} for name in ("alias.test", "trap.test")])
+
+    def ask(name):
+        authority = f"{name}:{good.port}"
+        with leash.connect() as conn:
+            return conn.get(f"http://{authority}/{name}", authority)
+    assert ask("alias.test").status == 200
+    line = leash.log.wait_for(event="allowed", host="alias.test")
+    assert line["addr"] == f"127.0.0.1:{good.port}"
+    assert good.requests_for("/alias.test")[-1].get("host") == f"alias.test:{good.port}"
+    answer = ask("trap.test")
+    assert answer.status == 403 and b"address_not_allowed" in answer.body
+    assert leash.log.wait_for(event="blocked", host="trap.test")["reason"] == "address_not_allowed"
+    # what the alias stands for is not allowed by the alias
+    assert ask("deny.test").status == (200 if mode == "audit" else 403)
+    assert bad.connections == 0
+
+
+def test_looked_up_labels_are_on_record(make_leash, dns):
+    """25: labels under an allowed name can carry words to a name server; each look-up leaves its line."""
+    leash = make_leash(mode="enforce", allow=[{"host": "wild.test", "ports": [80]}])
+    words = [f"{marker()}.secret" for _ in range(20)]
+    with leash.connect() as conn:
+        for word in words:
+            assert conn.get(f"http://{word}.wild.test/", f"{word}.wild.test").status == 502
+    assert all(dns.asked(f"{word}.wild.test") for word in words)
+    lines = leash.log.wait_for(event="error", count=20)
+    assert {line["host"] for line in lines} == {f"{word}.wild.test" for word in words}
+
+
 def test_rebinding_name_reaches_only_what_was_checked(make_leash, dns, two_addresses):
     """19: the answers alternate between an allowed and a denied address."""
     good, bad = two_addresses
@@ -151,6 +190,7 @@ def test_a_tunnel_stays_where_it_was_checked(make_leash, dns, two_addresses):
     """One look-up for the tunnel; requests inside do not ask again elsewhere."""
     good, bad = two_addresses
     dns.records["once.test"] = lambda number: ["127.0.0.1" if number == 1 else "127.0.0.2"]
+    dns.ttls["once.test"] = 60  # what is kept outlives the tunnel, however slowly it goes on
     leash = make_leash(mode="audit", networks=("127.0.0.0/8",))
     with leash.connect() as conn:
         authority = f"once.test:{good.port}"
@@ -158,6 +198,27 @@ def test_a_tunnel_stays_where_it_was_checked(make_leash, dns, two_addresses):
         for _ in range(5):
             assert conn.get("/", authority).status == 200
     assert bad.connections == 0
+
+
+def test_what_a_tunnel_looks_up_later_is_judged_as_well(make_leash, dns, two_addresses):
+    """19: the name is another address by the time that a request in the tunnel needs another connection."""
+    good, bad = two_addresses
+    good.on("/", reply(headers=(("Connection", "close"),)))  # so each request needs one
+    dns.records["later.test"] = lambda number: ["127.0.0.1" if number == 1 else "127.0.0.2"]
+    leash = make_leash(mode="audit", networks=("127.0.0.1/32",))
+    with leash.connect() as conn:
+        authority = f"later.test:{good.port}"
+        assert conn.connect(authority).status == 200
+        statuses = []
+
+        def is_refused():
+            answer = conn.get("/", authority)
+            statuses.append(answer.status)
+            return answer.status != 200 and answer
+        answer = wait_until(is_refused, "an answer by the second look-up")
+    assert answer.status == 403 and b"address_not_allowed" in answer.body
+    assert bad.connections == 0 and len(good.requests) == len(statuses) - 1
+    assert leash.log.wait_for(event="blocked", host="later.test")["reason"] == "address_not_allowed"
 
 
 def test_dialled_address_is_on_record(make_leash, world):
@@ -204,6 +265,52 @@ def test_mapped_address_is_judged_as_what_it_is(make_leash, world):
         assert conn.connect(f"[::ffff:127.0.0.1]:{world.plain.port}").status == 403
 
 
+def test_mapped_address_is_that_ipv4_address(make_leash, world):
+    """Allowed, dialled and logged as what it is."""
+    port = world.plain.port
+    leash = make_leash(mode="enforce", networks=(), allow=[{"host": "127.0.0.1", "ports": [port]}])
+    with leash.connect() as conn:
+        assert conn.get(f"http://[::ffff:127.0.0.1]:{port}/", f"[::ffff:7f00:1]:{port}").status == 200
+    line = leash.log.wait_for(event="allowed")
+    assert (line["host"], line["url"], line["addr"]) == ("127.0.0.1", f"http://127.0.0.1:{port}/", f"127.0.0.1:{port}")
+
+
+@pytest.mark.parametrize("literal", ["[::ffff:127.0.0.1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]"])
+def test_blocked_ipv4_address_is_blocked_in_ipv6_spellings(make_leash, world, literal):
+    leash = make_leash(mode="blocklist", block=[{"host": "127.0.0.1"}])
+    authority = f"{literal}:{world.plain.port}"
+    with leash.connect() as conn:
+        assert conn.get(f"http://{authority}/", authority).status == 403
+        assert conn.connect(authority).status == 403
+    lines = leash.log.wait_for(count=2, event="blocked")
+    assert all(line["reason"] == "in_blocklist" and line["rule"].endswith(" 127.0.0.1") for line in lines)
+
+
+def test_look_ups_of_one_client_leave_room_for_others(make_leash, dns, world):
+    """They count until the query has ended, also when the client has gone."""
+    names = [f"x{index}.wild.test" for index in range(65)]
+    for name in names:
+        dns.records[name] = lambda number: None
+    dns.records["ok.test"] = ["127.0.0.1"]
+    leash = make_leash(mode="audit", args=["--workers", "1"])
+    conns = []
+    for name in names[:64]:  # all at once, since the first query does not stay open for ever
+        conns.append(leash.connect("127.0.0.66"))
+        conns[-1].send(f"CONNECT {name}:443 HTTP/1.1\r\nHost: {name}:443\r\n\r\n")
+    wait_until(lambda: all(dns.asked(name) for name in names[:64]), "each look-up is under way")
+    for conn in conns:
+        conn.close()
+    with leash.connect("127.0.0.66") as conn:
+        assert conn.connect(f"{names[64]}:443").status == 503
+        line = leash.log.wait_for(event="error", host=names[64])
+        assert "64 look-ups of this client are under way" in line.values() or \
+            "64 look-ups of this client are under way" in line["reason"]
+    authority = f"ok.test:{world.plain.port}"
+    with leash.connect("127.0.0.67") as conn:
+        assert conn.get(f"http://{authority}/", authority).status == 200
+    assert not dns.asked(names[64])
+
+
 def test_name_that_does_not_exist(make_leash):
     leash = make_leash(mode="audit")
     with leash.connect() as conn:
@@ -216,10 +323,11 @@ def test_name_that_does_not_exist(make_leash):
 
 
 def test_port_where_nobody_listens(make_leash):
-    with Origin() as origin:
-        port = origin.port
     leash = make_leash(mode="audit", hosts={"closed.test": "127.0.0.1"})
-    with leash.connect() as conn:
+    # Bound, so that nobody else comes to listen there.
+    with socket.socket() as closed, leash.connect() as conn:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
         assert conn.get(f"http://closed.test:{port}/x", f"closed.test:{port}").status == 502
         assert "connect_failed" in leash.log.wait_for(event="error", host="closed.test", method="GET")["reason"]
         assert conn.connect(f"closed.test:{port}").status == 502

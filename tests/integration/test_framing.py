@@ -4,10 +4,13 @@ Each bad request is sent on a plain proxy connection and inside a tunnel, as the
 with a request for a denied host smuggled behind it. {T} is the target, {H} the authority, {M} a word of its own.
 """
 
+import threading
+
 import pytest
 
 from support.http import Closed
 from support.origin import raw, reply
+from support.wait import DEADLINE
 from support.world import Way, marker
 
 GET = "GET {T} HTTP/1.1\r\nHost: {H}\r\n"
@@ -406,13 +409,15 @@ def test_response_before_the_request_reaches_nobody(leashes, world, make_origin)
     """An origin that talks first on an idle, pooled connection: what it says answers no request."""
     leash = leashes("enforce")
     way = Way(leash, world, "plain")
-    word = marker()
+    word, has_talked = marker(), threading.Event()
 
     def script(exchange):
         reply()(exchange)
         exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison")
+        has_talked.set()
     way.origin.on(f"/{word}", script)
     assert way.conn.get(way.target(f"/{word}"), way.host).body == b"ok"
+    assert has_talked.wait(DEADLINE)  # until then the connection is as good as any
     for _ in range(5):
         way.legal()
     way.conn.close()

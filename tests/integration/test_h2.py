@@ -101,6 +101,24 @@ def test_streams_side_by_side(leash, world, client):
         logged(leash, f"{word}{number}")
 
 
+def test_a_burst_shares_its_origin_connections(make_leash, world, pki):
+    """Those for whom there is no room yet wait together for the next connection, and not each for its own."""
+    with H2Origin(server_context(pki.issue("h2.test"), ("h2",)), streams=10) as origin:
+        leash = make_leash(mode="enforce", **world.options(
+            allow=[{"host": "h2.test", "ports": [origin.port]}], hosts={"h2.test": "127.0.0.1"}))
+        client = open_h2(leash, "h2.test", origin.port)
+        # By its answer there is one connection whose number of streams is known: the burst does not meet it half made.
+        assert client.get(f"h2.test:{origin.port}", "/first").status == 200
+        send, client.flush = client.flush, lambda: None
+        streams = [client.request(f"h2.test:{origin.port}", f"/{number}") for number in range(120)]
+        client.flush = send
+        client.flush()  # all at once
+        for stream in streams:
+            assert client.response(stream).status == 200
+        client.conn.close()
+        assert origin.connections <= 5
+
+
 @pytest.mark.parametrize("to", ["h1", "h2"])
 def test_large_bodies_both_ways(leash, world, h2_origin, to):
     body = bytes(range(256)) * 16 * 1024
@@ -121,6 +139,31 @@ def test_trailers_and_grpc(leash, world, client):
     world.tls.on(f"/{word}", raw(b"HTTP/1.1 200 OK\r\nContent-Type: application/grpc\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\ngrpc-status: 0\r\n\r\n", close=False))
     answer = client.get(world.tls_authority, f"/{word}", method="POST", body=b"x", headers=[("te", "trailers"), ("content-type", "application/grpc")])
     assert answer.body == b"hello" and ("grpc-status", "0") in answer.trailers
+
+
+def test_interim_responses(leash, world, client):
+    """In the origin's order, its 100 left out."""
+    word = marker()
+    world.tls.on(f"/{word}", raw(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" b"HTTP/1.1 100 Continue\r\n\r\n"
+                                 b"HTTP/1.1 102 Processing\r\n\r\n", message(body=b"final"), close=False))
+    answer = client.get(world.tls_authority, f"/{word}")
+    assert (answer.status, answer.body) == (200, b"final")
+    assert answer.interim == [[(":status", "103"), ("link", "</a>")], [(":status", "102")]]
+
+
+@pytest.mark.parametrize("method,status", [("GET", 200), ("HEAD", 200), ("GET", 204), ("GET", 304)])
+def test_head_that_is_all_ends_its_stream(leash, world, method, status):
+    """Without an empty DATA frame behind it: there are clients to whom that is another message (gRPC's trailers only)."""
+    word = marker()
+    world.tls.on(f"/{word}", raw(message(status, headers=[("X-A", "b")], length=status == 200), close=False))
+    conn = leash.tunnel(world.ALLOWED, world.tls.port, alpn=("h2",))
+    h2, head = RawH2(conn), HeadersFrame(1)
+    head.data = h2.encoder.encode(field_set(world, f"/{word}", **{":method": method}))
+    head.flags = {"END_HEADERS", "END_STREAM"}
+    h2.send(SettingsFrame(), head)
+    answer = next(frame for frame in h2.frames() if frame.stream_id == 1)
+    assert isinstance(answer, HeadersFrame) and "END_STREAM" in answer.flags
+    conn.close()
 
 
 def test_block_is_one_stream_s_affair(make_leash, world):
@@ -263,10 +306,10 @@ def flood(leash, world, frames, count, then=None):
             pass
     writer = threading.Thread(target=write, daemon=True)
     writer.start()
+    writer.join(DEADLINE)  # before the first look at the answer: a TLS object is not for two threads
     last = None
     for frame in h2.frames():
         last = frame
-    writer.join(DEADLINE)
     conn.close()
     return last
 
@@ -300,9 +343,9 @@ def test_rapid_reset(leash, world):
             pass
     writer = threading.Thread(target=write, daemon=True)
     writer.start()
+    writer.join(DEADLINE)
     for _ in h2.frames():
         pass
-    writer.join(DEADLINE)
     conn.close()
     assert len(world.tls.requests_for("/rapid")) < 5000
     leash.log.wait_for(since, event=lambda event: event in ("error", "tunnel_closed"))

@@ -81,7 +81,7 @@ def test_expect_continue(leash, world, via):
     assert way.conn.reader.until(b"\r\n\r\n").startswith(b"HTTP/1.1 100 ")
     way.conn.send("hello")
     answer = way.conn.response()
-    assert answer.status == 200 and not answer.interim
+    assert answer.status == 200 and not answer.interim  # one 100, no second
     request = way.origin.requests_for(f"/{word}")[0]
     assert request.body == b"hello" and request.get("expect") is None
     way.legal()
@@ -92,7 +92,9 @@ def test_expect_continue(leash, world, via):
 def test_expect_continue_with_the_body_at_once(leash, world, via):
     way, word = Way(leash, world, via), marker()
     way.conn.send(f"POST {way.target('/' + word)} HTTP/1.1\r\nHost: {way.host}\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\nhello")
-    assert way.conn.response().status == 200
+    answer = way.conn.response()
+    assert answer.status == 200 and [head.status for head in answer.interim] in ([], [100])
+    assert way.origin.requests_for(f"/{word}")[0].body == b"hello"
     way.legal()
     way.conn.close()
 
@@ -128,17 +130,47 @@ def test_final_answer_before_the_body_is_whole(leash, world, via):
     fresh.conn.close()
 
 
+INTERIM = (b"HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\nX-Hint: one\r\n\r\n" b"HTTP/1.1 102 Processing\r\n\r\n"
+           b"HTTP/1.1 100 Continue\r\n\r\n" b"HTTP/1.1 103 Early Hints\r\nX-Hint: two\r\n\r\n")
+
+
 @BOTH
 def test_interim_responses(leash, world, via):
+    """All that the origin sent, in its order and with their fields; its 100 alone is ours to say."""
     way, word = Way(leash, world, via), marker()
-    way.origin.on(f"/{word}", raw(b"HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\n" b"HTTP/1.1 102 Processing\r\n\r\n",
-                                  message(body=b"final"), close=False))
+    way.origin.on(f"/{word}", raw(INTERIM, message(body=b"final"), close=False))
     answer = way.conn.get(way.target(f"/{word}"), way.host)
     assert (answer.status, answer.body) == (200, b"final")
-    assert {head.status for head in answer.interim} <= {102, 103}
+    assert [(head.status, head.get("x-hint"), head.get("link")) for head in answer.interim] == [
+        (103, "one", "</a>; rel=preload"), (102, None, None), (103, "two", None)]
     way.legal()
     way.conn.close()
     assert logged(leash, word)["status"] == 200
+
+
+def test_interim_response_arrives_before_the_final_one(leash, world):
+    """The origin waits for the client to have the hint."""
+    way, word, gate = Way(leash, world, "tunnel"), marker(), threading.Event()
+
+    def script(exchange):
+        exchange.send(b"HTTP/1.1 103 Early Hints\r\nX-Hint: one\r\n\r\n")
+        assert gate.wait(DEADLINE)
+        exchange.send(message(body=b"final"))
+    way.origin.on(f"/{word}", script)
+    way.conn.send(f"GET /{word} HTTP/1.1\r\nHost: {way.host}\r\n\r\n")
+    assert way.conn.reader.until(b"\r\n\r\n").startswith(b"HTTP/1.1 103 ")
+    gate.set()
+    assert way.conn.response().body == b"final"
+    way.conn.close()
+
+
+@BOTH
+def test_http_1_0_client_gets_no_interim_response(leash, world, via):
+    way, word = Way(leash, world, via), marker()
+    way.origin.on(f"/{word}", raw(INTERIM, message(body=b"final"), close=False))
+    answer = way.conn.ask(f"GET {way.target('/' + word)} HTTP/1.0\r\nHost: {way.host}\r\n\r\n")
+    assert (answer.status, answer.body, answer.interim) == (200, b"final", [])
+    way.conn.close()
 
 
 @BOTH

@@ -2,20 +2,25 @@
 (docs/THREATS.md, TLS)."""
 
 import datetime
+import errno
+import select
 import socket
 import ssl
 import struct
+import threading
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID
 
 from support.client import client_context
-from support.origin import Origin, server_context
+from support.origin import Origin, reply, server_context
 from support.pki import Pki
-from support.wait import DEADLINE
+from support.wait import DEADLINE, wait_until
 from support.world import marker
 
 
@@ -101,13 +106,13 @@ def test_address_gets_an_address_in_its_leaf(leash, world):
 
 def test_client_without_sni_gets_the_connect_name(leash, world):
     """64"""
-    since = leash.log.mark()
+    word = marker()
     with leash.connect() as conn:
         conn.connect(world.tls_authority)
         conn.start_tls(leash.context(checks_name=False), None)
         assert [name.value for name in extension(leaf_of(conn), ExtensionOID.SUBJECT_ALTERNATIVE_NAME)] == [world.ALLOWED]
-        assert conn.get("/", world.tls_authority).status == 200
-    assert "sni" not in leash.log.wait_for(since, event="allowed")
+        assert conn.get(f"/{word}", world.tls_authority).status == 200
+    assert "sni" not in leash.log.wait_for(event="allowed", url=f"https://{world.tls_authority}/{word}")
 
 
 @pytest.mark.parametrize("offer,chosen", [((), (None,)), (("http/1.1",), ("http/1.1",)), (("h2", "http/1.1"), ("h2", "http/1.1")),
@@ -151,12 +156,12 @@ def test_old_versions_are_refused(leash, world):
 
 def test_client_that_does_not_trust_us(leash, world, pki):
     """Its alert is on record, by its name."""
-    since = leash.log.mark()
-    with leash.connect() as conn:
+    source = "127.0.0.70"  # nobody else's, so its line is no other test's
+    with leash.connect(source) as conn:
         conn.connect(world.tls_authority)
         with pytest.raises(ssl.SSLCertVerificationError):
             conn.start_tls(client_context(pki.ca_file), world.ALLOWED)
-    line = leash.log.wait_for(since, event="error")
+    line = leash.log.wait_for(event="error", client=source)
     assert line["reason"].startswith("tls_client: ")
     assert (line["host"], line["port"]) == (world.ALLOWED, world.tls.port) and "url" not in line
 
@@ -285,7 +290,7 @@ BAD_SNI = {
 def test_bad_server_name(leash, world, name):
     """11, 68: a name that cannot be read is no name of ours."""
     since = leash.log.mark()
-    connections = world.tls.connections
+    requests = len(world.tls.requests)
     with leash.connect() as conn:
         conn.connect(world.tls_authority)
         conn.send(patched_hello(world.ALLOWED, lambda body: BAD_SNI[name]))
@@ -294,7 +299,7 @@ def test_bad_server_name(leash, world, name):
     line = leash.log.wait_for(since, event=lambda event: event in ("error", "blocked"), host=world.ALLOWED)
     assert line["reason"]
     # no request can have left; connecting to the origin at CONNECT is leash's affair
-    assert world.tls.connections <= connections + 1
+    assert len(world.tls.requests) == requests
 
 
 def test_clean_patched_hello_is_answered(leash, world):
@@ -460,6 +465,45 @@ def test_good_origin(judge, origins, name):
         assert conn.get("/", f"{host}:{origin.port}").status == 200
 
 
+@pytest.mark.parametrize("how", ["another name", "expired", "self-signed", "another root", "another key"])
+def test_an_origin_that_was_right_is_verified_again(make_leash, make_origin, pki, tmp_path, how):
+    """What is remembered of a chain is of that very chain: whoever sits at the same address next has to show its own."""
+    name = "again.test"
+    now_shows = {"another name": lambda: pki.issue("other.test"), "expired": lambda: pki.issue(name, days=(-20, -1)),
+                 "self-signed": lambda: pki.issue(name, self_signed=True),
+                 "another root": lambda: Pki(tmp_path / "other", "Test Root").issue(name),
+                 "another key": lambda: pki.issue(name)}[how]()
+    leash = make_leash(mode="audit", hosts={name: "127.0.0.1"})
+
+    def give_way():
+        """An origin that has been asked, and the one that comes after it; None where somebody else was given its port."""
+        first = make_origin(pki.issue(name))
+        first.on("/", reply(headers=(("Connection", "close"),)))  # so each request has a connection of its own
+        for _ in range(2):  # the second one by what is remembered
+            with leash.tunnel(name, first.port) as conn:
+                assert conn.get("/", f"{name}:{first.port}").status == 200
+        assert len(first.requests) == 2 and first.connections >= 2
+        first.close()
+        try:
+            return make_origin(now_shows, port=first.port)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            return None
+    second = wait_until(give_way, "a port that is still free")
+    authority, word = f"{name}:{second.port}", marker()
+    with leash.tunnel(name, second.port) as conn:
+        status = conn.get(f"/{word}", authority).status
+    if how == "another key":
+        assert status == 200
+        line = leash.log.wait_for(event="allowed", url=f"https://{authority}/{word}")
+        assert line["origin_cert"] == now_shows.sha256
+    else:
+        assert status == 502
+        assert leash.log.wait_for(event="error", url=f"https://{authority}/{word}")["reason"].startswith("tls_server: ")
+        assert not second.requests
+
+
 def test_origin_root_is_not_trusted_without_being_told(make_leash, world):
     """--origin-ca adds; without it only the system's store counts."""
     leash = make_leash(mode="enforce", origin_ca=None, **world.options())
@@ -485,10 +529,10 @@ def test_our_own_ca_is_no_origin_root(make_leash, pki, world, make_origin):
 
 def test_what_is_told_of_the_origin(leash, world):
     """The audit line has the address, the protocol, the certificate's fingerprint, the SNI."""
-    since = leash.log.mark()
+    word = marker()
     with leash.tunnel(world.ALLOWED, world.tls.port) as conn:
-        conn.get("/", world.tls_authority)
-    line = leash.log.wait_for(since, event="allowed")
+        conn.get(f"/{word}", world.tls_authority)
+    line = leash.log.wait_for(event="allowed", url=f"https://{world.tls_authority}/{word}")
     assert line["origin_cert"] == world.tls.certificate.sha256
     assert line["addr"] == f"127.0.0.1:{world.tls.port}"
     assert line["sni"] == world.ALLOWED and line["alpn"] == "http/1.1"
@@ -512,7 +556,6 @@ def test_origin_that_hangs_up_in_its_handshake(judge):
         conn.send(f"GET /x HTTP/1.1\r\nHost: tls.test:{port}\r\n\r\n")
         listener.settimeout(DEADLINE)
         # it may have been dialled more than once (at CONNECT, and again)
-        import threading
         stop = threading.Event()
 
         def hang_up():
@@ -526,6 +569,158 @@ def test_origin_that_hangs_up_in_its_handshake(judge):
         assert conn.response().status == 502
         stop.set()
         listener.close()
+
+
+# The end of a connection
+
+
+class HandDrivenTls:
+    """A client's TLS whose records are seen before they go out."""
+
+    def __init__(self, conn, context, sni):
+        self.conn, self.incoming, self.outgoing = conn, ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = context.wrap_bio(self.incoming, self.outgoing, server_hostname=sni)
+        self.until(self.tls.do_handshake)
+
+    def until(self, step):
+        while True:
+            try:
+                return step()
+            except ssl.SSLWantReadError:
+                self.flush()
+                data = self.conn.sock.recv(65536)
+                assert data, "the connection ended"
+                self.incoming.write(data)
+
+    def flush(self):
+        self.conn.send(self.outgoing.read())
+
+    def seal(self, data):
+        self.tls.write(data)
+        return self.outgoing.read()
+
+    def seal_end(self):
+        try:
+            self.tls.unwrap()
+        except ssl.SSLWantReadError:
+            pass
+        return self.outgoing.read()
+
+
+@pytest.mark.parametrize("more", [b"GET /%s HTTP/1.1\r\nHost: %s\r\n\r\n", b"\x17\x03\x03\x00\x05%.0s%.0sabcde", b"%.0s%.0s" + b"\0" * 70000],
+                         ids=["clear", "record", "zeros"])
+@pytest.mark.parametrize("asks", [True, False], ids=["behind a request", "alone"])
+def test_bytes_behind_the_clients_end_are_nobodys(leash, world, asks, more):
+    """close_notify ends what the client says (RFC 8446 s. 6.1); what follows is no request, and does no harm."""
+    seen, unseen, since = marker(), marker(), leash.log.mark()
+    behind = more % (unseen.encode(), world.tls_authority.encode())
+    conn = leash.connect()
+    assert conn.connect(world.tls_authority).status == 200
+    tls = HandDrivenTls(conn, client_context(leash.ca_file), world.ALLOWED)
+    tls.flush()
+    request = tls.seal(f"GET /{seen} HTTP/1.1\r\nHost: {world.tls_authority}\r\n\r\n".encode()) if asks else b""
+    conn.send(request + tls.seal_end() + behind)
+    conn.read_to_end()
+    conn.close()
+    if asks:
+        world.tls.wait_for(lambda origin: origin.requests_for(f"/{seen}"), "the request before the end")
+    leash.log.wait_for(since, event="tunnel_closed")
+    with leash.tunnel(world.ALLOWED, world.tls.port) as again:
+        assert again.get("/", world.tls_authority).status == 200
+    assert not world.tls.saw(unseen) and not world.plain.saw(unseen)
+
+
+class KeyUpdate:
+    """A client's KeyUpdate (RFC 8446 s. 4.6.3) in records of its own making, which no library would cut in two."""
+
+    MESSAGE = b"\x18\x00\x00\x01\x00"
+
+    def __init__(self, key_log, records):
+        secret = next(bytes.fromhex(line.split()[2]) for line in open(key_log) if line.startswith("CLIENT_TRAFFIC_SECRET_0 "))
+        self.key, self.iv = (self.expand(secret, label, size) for label, size in ((b"key", 16), (b"iv", 12)))
+        self.records = records  # that went out under this key
+
+    @staticmethod
+    def expand(secret, label, size):
+        label = b"tls13 " + label
+        return HKDFExpand(hashes.SHA256(), size, struct.pack("!HB", size, len(label)) + label + b"\0").derive(secret)
+
+    def record(self, data):
+        nonce = bytes(a ^ b for a, b in zip(self.iv, self.records.to_bytes(12, "big")))
+        self.records += 1
+        inner = data + b"\x16"  # a handshake message
+        header = b"\x17\x03\x03" + struct.pack("!H", len(inner) + 16)
+        return header + AESGCM(self.key).encrypt(nonce, inner, header)
+
+
+def ask_with_half_a_key_update(leash, world, key_log, path):
+    context = client_context(leash.ca_file)
+    context.keylog_filename = str(key_log)
+    conn = leash.connect()
+    assert conn.connect(world.tls_authority).status == 200
+    tls = HandDrivenTls(conn, context, world.ALLOWED)
+    tls.flush()
+    assert tls.tls.cipher()[0] == "TLS_AES_128_GCM_SHA256"
+    request = tls.seal(f"GET {path} HTTP/1.1\r\nHost: {world.tls_authority}\r\n\r\n".encode())
+    update = KeyUpdate(key_log, 1)
+    conn.send(request + update.record(KeyUpdate.MESSAGE[:4]))
+    return conn, tls, update
+
+
+def test_half_a_key_update_holds_the_answer_until_it_is_whole(leash, world, tmp_path):
+    word = marker()
+    conn, tls, update = ask_with_half_a_key_update(leash, world, tmp_path / "keys", f"/{word}")
+    leash.log.wait_for(event="allowed", url=f"https://{world.tls_authority}/{word}")
+    with leash.tunnel(world.ALLOWED, world.tls.port) as other:  # whatever leash would write, it has written by then
+        assert other.get("/", world.tls_authority).status == 200
+    if select.select([conn.sock], [], [], 0)[0]:
+        tls.incoming.write(conn.sock.recv(65536))
+    with pytest.raises(ssl.SSLWantReadError):  # a session ticket at most
+        tls.tls.read(65536)
+    conn.send(update.record(KeyUpdate.MESSAGE[4:]))
+    assert tls.until(lambda: tls.tls.read(65536)).startswith(b"HTTP/1.1 200 ")
+    conn.close()
+
+
+def test_half_a_key_update_holds_the_origin_as_well(make_leash, world, tmp_path):
+    """OpenSSL writes nothing while it waits for the rest of such a message; what waits there counts as what any slow reader leaves."""
+    word, is_over = marker(), threading.Event()
+    leash = make_leash(mode="enforce", settings={"limits": {"exchange_idle_time": "10s"}}, **world.options())
+
+    def endless(exchange):
+        exchange.send(b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+        piece = b"10000\r\n" + b"x" * 65536 + b"\r\n"
+        try:
+            while True:
+                exchange.send(piece)
+        finally:
+            is_over.set()
+    world.tls.on(f"/{word}", endless)
+    conn, _, _ = ask_with_half_a_key_update(leash, world, tmp_path / "keys", f"/{word}")
+    line = leash.log.wait_for(event="error", url=f"https://{world.tls_authority}/{word}")
+    assert line["reason"].startswith("idle_timeout"), line
+    assert 200_000 < line["bytes_down"] < 1 << 20
+    assert is_over.wait(DEADLINE)
+    conn.close()
+
+
+def test_a_long_answer_goes_on_after_half_a_key_update(leash, world, tmp_path):
+    """The origin was held meanwhile, and is let go with the rest."""
+    word, size = marker(), 8 << 20
+    world.tls.on(f"/{word}", lambda exchange: exchange.send(
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: %d\r\n\r\n" % size + b"x" * size))
+    conn, tls, update = ask_with_half_a_key_update(leash, world, tmp_path / "keys", f"/{word}")
+    world.tls.wait_for(lambda origin: origin.requests_for(f"/{word}"), "the request")
+    for _ in range(3):  # whatever leash has to do first, it has done by then
+        with leash.tunnel(world.ALLOWED, world.tls.port) as other:
+            assert other.get("/", world.tls_authority).status == 200
+    conn.send(update.record(KeyUpdate.MESSAGE[4:]))
+    got = 0
+    while got < size:
+        part = tls.until(lambda: tls.tls.read(65536))
+        assert part, f"the end after {got}"
+        got += len(part)
+    conn.close()
 
 
 # Splice
@@ -570,3 +765,51 @@ def test_splice_carries_tls_only(spliced, world):
         conn.send(b"SSH-2.0-x\r\n")
         conn.read_to_end()
     assert not world.tls.saw("SSH-2.0-x")
+
+
+# Client certificates
+
+
+@pytest.fixture(scope="module")
+def insistent(pki):
+    """An origin that takes nobody without a certificate of its root."""
+    context = server_context(pki.issue("mtls.test"))
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(pki.ca_file)
+    with Origin(context=context) as origin:
+        yield origin
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=lambda version: version.name)
+def test_origin_that_wants_a_client_certificate(make_leash, insistent, pki, version):
+    """Interception ends the agent's own, and leash has none: the request fails and the log says so. Spliced, it works."""
+    insistent.context.minimum_version = insistent.context.maximum_version = version
+    entry, seen = {"host": "mtls.test", "ports": [insistent.port]}, len(insistent.requests)
+    leash = make_leash(mode="enforce", hosts={"mtls.test": "127.0.0.1"}, allow=[entry])
+    authority = f"mtls.test:{insistent.port}"
+    with leash.tunnel("mtls.test", insistent.port) as conn:
+        assert conn.get("/", authority).status == 502
+    line = leash.log.wait_for(event="error", method="GET")
+    assert line["host"] == "mtls.test" and line["reason"].startswith("tls_server: the origin sent the alert: ")
+    assert line["reason"].endswith(" (it had asked for a client certificate)")
+    assert len(insistent.requests) == seen
+
+    leash.set_allow([dict(entry, tls="splice")])
+    context = client_context(pki.ca_file)
+    context.load_cert_chain(pki.issue("agent.test", server_auth=False).path)
+    with leash.connect() as conn:
+        assert conn.connect(authority).status == 200
+        conn.start_tls(context, "mtls.test")
+        assert conn.get("/", authority).status == 200
+    assert leash.log.wait_for(event="tunnel_closed", tls="splice")["host"] == "mtls.test"
+
+
+def test_origin_that_would_like_a_client_certificate(make_leash, pki):
+    """One that only asks gets none, and serves."""
+    context = server_context(pki.issue("asks.test"))
+    context.verify_mode = ssl.CERT_OPTIONAL
+    context.load_verify_locations(pki.ca_file)
+    with Origin(context=context) as origin:
+        leash = make_leash(mode="audit", hosts={"asks.test": "127.0.0.1"})
+        with leash.tunnel("asks.test", origin.port) as conn:
+            assert conn.get("/", f"asks.test:{origin.port}").status == 200

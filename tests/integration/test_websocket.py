@@ -8,45 +8,16 @@ import struct
 import pytest
 
 from support.h2 import H2Client
+from support.websocket import BINARY, CLOSE, PING, TEXT, frame, read_frame
 from support.world import Way, marker
 
 BOTH = pytest.mark.parametrize("via", ["plain", "tunnel"])
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 
 
 @pytest.fixture(scope="module")
 def leash(module_leash, world):
     return module_leash(mode="enforce", **world.options())
-
-
-def frame(opcode, payload=b"", masked=True, final=True):
-    head = bytes([(0x80 if final else 0) | opcode])
-    mask_bit = 0x80 if masked else 0
-    if len(payload) < 126:
-        head += bytes([mask_bit | len(payload)])
-    elif len(payload) < 65536:
-        head += bytes([mask_bit | 126]) + struct.pack(">H", len(payload))
-    else:
-        head += bytes([mask_bit | 127]) + struct.pack(">Q", len(payload))
-    if not masked:
-        return head + payload
-    mask = os.urandom(4)
-    return head + mask + bytes(byte ^ mask[at % 4] for at, byte in enumerate(payload))
-
-
-def read_frame(reader):
-    first, second = reader.exactly(2)
-    length = second & 0x7F
-    if length == 126:
-        length = struct.unpack(">H", reader.exactly(2))[0]
-    elif length == 127:
-        length = struct.unpack(">Q", reader.exactly(8))[0]
-    mask = reader.exactly(4) if second & 0x80 else None
-    payload = reader.exactly(length) if length else b""
-    if mask:
-        payload = bytes(byte ^ mask[at % 4] for at, byte in enumerate(payload))
-    return first & 0x0F, payload
 
 
 def accept_of(key):
@@ -226,3 +197,91 @@ def test_websocket_over_http2(leash, world):
     shake = leash.log.wait_for(event="allowed", url=lambda url: url and word in url)
     assert (shake["status"], shake["method"]) == (101, "GET")
     assert closed_line(leash, word)["messages_up"] == 1
+
+
+class TestCapture:
+    """LEASH_CAPTURE_WEBSOCKET=1: text messages are in the log."""
+
+    @pytest.fixture(scope="class")
+    def leash(self, module_leash, world):
+        return module_leash(mode="enforce", env={"LEASH_CAPTURE_WEBSOCKET": "1"}, settings={"body_limit_kb": 1}, **world.options())
+
+    @staticmethod
+    def talk(way, word, *frames, and_then=echo):
+        way.origin.on(f"/{word}", accepting(and_then))
+        assert handshake(way, word, fields=("Sec-WebSocket-Extensions: permessage-deflate",)).status == 101
+        for each in frames:
+            way.conn.send(each)
+        way.conn.send(frame(CLOSE, struct.pack(">H", 1000)))
+        way.conn.read_to_end()
+        way.conn.close()
+
+    @staticmethod
+    def messages(leash, word):
+        closed = closed_line(leash, word)
+        lines = leash.log.lines(event="websocket_message", id=closed["id"])
+        assert all(line["seq"] < closed["seq"] for line in lines)
+        return ([line["req_body"] for line in lines if "req_body" in line], [line["res_body"] for line in lines if "res_body" in line],
+                lines)
+
+    @BOTH
+    def test_text_messages_are_on_record(self, leash, world, via):
+        way, word = Way(leash, world, via), marker()
+        self.talk(way, word, frame(TEXT, "grüße".encode()), frame(TEXT, b"in ", final=False), frame(0, b"pieces"),
+                  frame(BINARY, b"not kept"), frame(TEXT, b""))
+        up, _, lines = self.messages(leash, word)
+        assert up == ["grüße", "in pieces"]
+        assert lines[0]["method"] == "GET" and word in lines[0]["url"] and lines[0]["client"] == "127.0.0.1"
+        assert way.origin.requests_for(f"/{word}")[0].get("sec-websocket-extensions") is None
+        assert "websocket_message" not in str(leash.log.lines(event="websocket_closed"))
+
+    @BOTH
+    def test_both_directions(self, leash, world, via):
+        def answer(exchange):
+            read_frame(exchange.peer.reader)
+            exchange.send(frame(TEXT, b"from the origin", masked=False))
+            echo(exchange)
+        way, word = Way(leash, world, via), marker()
+        self.talk(way, word, frame(TEXT, b"from the agent"), and_then=answer)
+        up, down, _ = self.messages(leash, word)
+        assert up == ["from the agent"] and down == ["from the origin"]
+
+    def test_each_direction_is_kept_up_to_the_body_limit(self, leash, world):
+        way, word = Way(leash, world, "tunnel"), marker()
+        self.talk(way, word, frame(TEXT, b"a" * 1000), frame(TEXT, b"b" * 1000), frame(TEXT, b"c" * 1000))
+        up, _, lines = self.messages(leash, word)
+        assert up == ["a" * 1000, "b" * 24]
+        assert [line.get("req_truncated") for line in lines if "req_body" in line] == [None, True]
+
+    def test_a_flood_of_tiny_messages_is_a_bounded_number_of_lines(self, leash, world):
+        way, word = Way(leash, world, "tunnel"), marker()
+        self.talk(way, word, *[frame(TEXT, b"x")] * 1000)
+        up, down, _ = self.messages(leash, word)
+        assert len(up) == 4 and len(down) <= 4
+        assert closed_line(leash, word)["messages_up"] == 1000
+
+    def test_an_extension_that_was_not_offered_opens_nothing(self, leash, world):
+        way, word = Way(leash, world, "tunnel"), marker()
+        way.origin.on(f"/{word}", lambda exchange: exchange.send(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Extensions: permessage-deflate\r\n"
+            b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"))
+        assert handshake(way, word).status == 502
+        way.conn.close()
+
+    def test_the_budget_of_all_captures_bounds_them(self, make_leash, world):
+        leash = make_leash(env={"LEASH_CAPTURE_WEBSOCKET": "1"}, settings={"body_limit_kb": 4096, "limits": {"capture_mb": 1}},
+                           **world.options())
+        way, word = Way(leash, world, "tunnel"), marker()
+        self.talk(way, word, frame(TEXT, b"y" * (2 << 20)), frame(TEXT, b"after it"))
+        up, _, lines = self.messages(leash, word)
+        assert len(up[0]) <= 1 << 20 and lines[0]["req_truncated"] is True
+        assert up[1] == "after it"
+
+    def test_nothing_is_kept_by_default(self, make_leash, world):
+        leash = make_leash(**world.options())
+        way, word = Way(leash, world, "tunnel"), marker()
+        self.talk(way, word, frame(TEXT, b"private"))
+        assert self.messages(leash, word)[2] == []
+        assert way.origin.requests_for(f"/{word}")[0].get("sec-websocket-extensions") == "permessage-deflate"
+        assert b"private" not in leash.log_path.read_bytes()

@@ -10,7 +10,7 @@ namespace leash::test {
 // False when `limit` passes first.
 template <class Condition>
 bool run_until(net::Loop& loop, Condition condition,
-               std::chrono::milliseconds limit = std::chrono::seconds(10)) {
+               std::chrono::milliseconds limit = std::chrono::seconds(60)) {
   bool is_late = false;
   net::Timer timer(loop, [&] { is_late = true; });
   timer.start(limit);

@@ -29,7 +29,7 @@ std::unique_ptr<net::Pending> AddressGate::check(Context& context, Done done) {
     done(judge(guard_, context, {*context.authority.host.ip()}));
     return nullptr;
   }
-  return resolver_.resolve(context.authority.host, timeout_,
+  return resolver_.resolve(context.authority.host, context.agent, timeout_,
                            [this, &context, done = std::move(done)](auto found) {
                              if (!found) {
                                done(refusal_for(found.error()));

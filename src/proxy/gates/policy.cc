@@ -1,9 +1,13 @@
 #include "proxy/gates/policy.h"
 
+#include "proxy/error_page.h"
+
 namespace leash::proxy {
 namespace {
 
 constexpr std::chrono::milliseconds kLongestWait{200};
+// For a large file that is being read: 64 MiB of hosts take a second.
+constexpr std::chrono::milliseconds kLongestLoad{10'000};
 
 void answer(Context& context, const Gate::Done& done) {
   if (context.decision.is_allowed) {
@@ -19,7 +23,7 @@ class Settling final : public net::Pending {
       : files_(files),
         context_(context),
         done_(std::move(done)),
-        deadline_(loop.now() + kLongestWait),
+        begin_(loop.now()),
         timer_(loop, [this] { look(); }) {}
 
   void wait(std::chrono::milliseconds delay) {
@@ -28,14 +32,22 @@ class Settling final : public net::Pending {
 
  private:
   void look() {
-    const auto current = files_.current();
-    if (!current.is_settled() && std::chrono::steady_clock::now() < deadline_) {
+    const auto current = files_.for_decision();
+    const bool has_two_readings = current.unsettled != nullptr;
+    const auto limit = has_two_readings ? kLongestWait : kLongestLoad;
+    if (!current.is_settled() && std::chrono::steady_clock::now() - begin_ < limit) {
       wait(current.retry_after);
+      return;
+    }
+    if (current.is_loading && !has_two_readings) {
+      const Gate::Done done = std::move(done_);
+      done(refusal_for(base::Error{base::Code::kBadPolicy, base::Fault::kProxy,
+                                   "a large policy file is still being read"}));
       return;
     }
     context_.snapshot = current.snapshot;
     context_.decision = decide_now(*current.snapshot, context_);
-    if (!current.is_settled()) {
+    if (has_two_readings) {
       const auto other = decide_now(*current.unsettled, context_);
       if (!other.is_allowed && context_.decision.is_allowed) {
         context_.snapshot = current.unsettled;
@@ -49,7 +61,7 @@ class Settling final : public net::Pending {
   config::PolicyFiles& files_;
   Context& context_;
   Gate::Done done_;
-  std::chrono::steady_clock::time_point deadline_;
+  std::chrono::steady_clock::time_point begin_;
   net::Timer timer_;
 };
 
@@ -65,8 +77,15 @@ policy::Decision decide_now(const policy::Snapshot& snapshot, const Context& con
   return policy::decide(snapshot, facts, std::chrono::system_clock::now());
 }
 
+config::PolicyFiles::Current PolicyGate::look() {
+  if (seen_) return *seen_;
+  auto current = files_.for_decision();
+  if (is_shared_ && current.is_settled()) seen_ = current;
+  return current;
+}
+
 std::unique_ptr<net::Pending> PolicyGate::check(Context& context, Done done) {
-  const auto current = files_.current();
+  const auto current = look();
   if (!current.is_settled()) {
     auto settling = std::make_unique<Settling>(loop_, files_, context, std::move(done));
     settling->wait(current.retry_after);

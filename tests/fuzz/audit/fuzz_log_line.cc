@@ -8,7 +8,9 @@
 
 #include "audit/chain.h"
 #include "audit/checkpoint.h"
+#include "audit/header_json.h"
 #include "audit/line_view.h"
+#include "audit/open_intents.h"
 #include "audit/record.h"
 
 namespace {
@@ -24,7 +26,7 @@ void render_and_read(std::string_view bytes) {
   record.event = Event::kRequest;
   record.client = std::string(bytes.substr(0, 20));
   record.url = std::string(bytes);
-  record.req_headers = HeaderList{{std::string(bytes), "x"}};
+  record.req_headers = header_json({{bytes, "x"}}, Redactor(Redactor::Secrets::kKeep, ""));
   record.req_body = std::string(bytes);
   std::string line = render(record);
   const ChainValue chain = finish_line(line, 0, 7, {});
@@ -42,6 +44,10 @@ void render_and_read(std::string_view bytes) {
 void read_stranger(const std::string& text) {
   (void)split_line(text);
   (void)parse_checkpoint(text);
+  OpenIntents open(OpenIntents::Keep::kLines);
+  open.add(text);
+  open.add(text);
+  check(open.intents().size() <= 1);
   const auto view = LineView::parse(text);
   if (!view) return;
   for (const auto& [key, value] : view->fields()) {

@@ -15,6 +15,7 @@ std::string run(std::string_view bytes, std::size_t step, std::uint8_t flags) {
   limits.frame_bytes = 100'000;
   limits.message_bytes = 200'000;
   limits.capture_bytes = 1000;
+  limits.capture_least = (flags & 4) != 0 ? 100 : 0;
   WebSocketFrames frames((flags & 1) != 0 ? WebSocketSender::kClient : WebSocketSender::kOrigin,
                          (flags & 2) != 0 ? WebSocketDeflate::kOn : WebSocketDeflate::kOff, limits);
   std::string out;

@@ -17,7 +17,7 @@
 #include "config/policy_files.h"
 #include "net/listener.h"
 #include "proxy/session.h"
-#include "tls/authority_store.h"
+#include "tls/direct_leaves.h"
 
 namespace {
 
@@ -32,17 +32,16 @@ class Rig final : public proxy::Session::Owner {
         policy_((write_policy(), dir_.string()), [](const config::PolicyFiles::Change&) {}),
         log_(open_log()),
         redactor_(audit::Redactor::Secrets::kRedact, "key"),
-        captures_(1024 * 1024),
         guard_({*base::Network::parse("127.0.0.0/8")}, {}, {}),
-        clients_(100, 100),
-        issuer_(*tls::open_issuer((dir_ / "ca").string())),
-        leaves_(tls::make_leaf_cache(*issuer_, 16)),
-        shared_{settings_, policy_, *log_,    redactor_, captures_,
-                *leaves_,  guard_,  clients_, metrics_,  "fuzz"},
+        clients_({100, 100, 1024 * 1024, 1024 * 1024}),
+        issuer_(*tls::DirectIssuer::open((dir_ / "ca").string())),
+        leaves_(std::make_unique<tls::DirectLeaves>(*issuer_, 16)),
+        shared_{settings_, policy_,  *log_,  redactor_, guard_,
+                clients_,  metrics_, names_, {},        "fuzz"},
         client_tls_(*tls::make_server_context(*leaves_)),
         origin_tls_(*tls::make_client_context("")),
         resolver_(*net::make_resolver(loop_, {})),
-        pool_(loop_, *origin_tls_, settings_.limits, metrics_),
+        pool_(loop_, *origin_tls_, settings_.limits, {}, metrics_),
         services_{loop_,
                   shared_,
                   pool_,
@@ -50,18 +49,24 @@ class Rig final : public proxy::Session::Owner {
                   proxy::PolicyGate(loop_, policy_),
                   proxy::NamesGate(),
                   proxy::AddressGate(*resolver_, guard_, settings_.limits.connect_time),
-                  proxy::IntentGate(loop_, *log_, redactor_),
+                  proxy::IntentGate(loop_, *log_, redactor_, metrics_),
                   "fuzz-"},
-        origin_(loop_, std::move(bound_.fd), [](base::Fd, const base::SocketAddress&) {}) {}
-  ~Rig() { std::filesystem::remove_all(dir_); }
+        origin_(loop_, std::move(bound_.fd), [](base::Fd, const net::Peer&) {}) {}
+  ~Rig() {
+    log_->close();  // its thread answers to the intent gate
+    std::filesystem::remove_all(dir_);
+  }
 
   void run(std::string_view bytes) {
     int ends[2];
     if (::socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0) std::abort();
     const base::Fd client(ends[1]);
-    const base::SocketAddress peer{base::IpAddress::v4(0x0a000001), 1};
-    if (clients_.enter(peer.ip) != proxy::ClientCounts::Answer::kTaken) std::abort();
-    session_ = std::make_unique<proxy::Session>(services_, base::Fd(ends[0]), peer, *this);
+    net::Peer peer;
+    peer.address = {base::IpAddress::v4(0x0a000001), 1};
+    auto place = clients_.enter(peer.account());
+    if (place.answer != proxy::ClientCounts::Answer::kTaken) std::abort();
+    session_ = std::make_unique<proxy::Session>(services_, base::Fd(ends[0]), peer,
+                                                std::move(place), *this);
     ::fcntl(client.get(), F_SETFL, O_NONBLOCK);
     while (!bytes.empty()) {
       const auto sent = ::send(client.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
@@ -90,8 +95,7 @@ class Rig final : public proxy::Session::Owner {
     options.durability = audit::Durability::kAsync;
     return std::move(*audit::LogWriter::open(std::move(options)));
   }
-  void on_session_done(proxy::Session& session) override {
-    clients_.leave(session.client());
+  void on_session_done(proxy::Session&) override {
     loop_.bury(std::move(session_));
     loop_.defer([this] { loop_.stop(); });
   }
@@ -102,11 +106,11 @@ class Rig final : public proxy::Session::Owner {
   config::PolicyFiles policy_;
   std::unique_ptr<audit::LogWriter> log_;
   audit::Redactor redactor_;
-  audit::CaptureBudget captures_;
   policy::AddressGuard guard_;
   proxy::ClientCounts clients_;
   proxy::Metrics metrics_;
-  std::unique_ptr<tls::Issuer> issuer_;
+  proxy::ProxyNames names_{{}};
+  std::unique_ptr<tls::DirectIssuer> issuer_;
   std::unique_ptr<tls::LeafSource> leaves_;
   proxy::Shared shared_;
   net::Loop loop_;
@@ -122,7 +126,8 @@ class Rig final : public proxy::Session::Owner {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  static Rig* rig = new Rig;
+  // Ends with the process: the log writer's thread must not outlive what it uses.
+  static const auto rig = std::make_unique<Rig>();
   rig->run({reinterpret_cast<const char*>(data), size});
   return 0;
 }

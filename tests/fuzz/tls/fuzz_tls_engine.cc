@@ -8,14 +8,14 @@
 #include <string>
 #include <string_view>
 
-#include "tls/authority_store.h"
+#include "tls/direct_leaves.h"
 
 namespace {
 
 using namespace leash;
 
 struct Parts {
-  std::unique_ptr<tls::Issuer> issuer;
+  std::unique_ptr<tls::DirectIssuer> issuer;
   std::unique_ptr<tls::LeafSource> leaves;
   std::unique_ptr<tls::ServerContext> context;
 };
@@ -25,11 +25,11 @@ Parts& parts() {
     Parts out;
     std::string dir = (std::filesystem::temp_directory_path() / "leash-fuzz-XXXXXX").string();
     if (::mkdtemp(dir.data()) == nullptr) std::abort();
-    auto issuer = tls::open_issuer(dir);
+    auto issuer = tls::DirectIssuer::open(dir);
     std::filesystem::remove_all(dir);
     if (!issuer) std::abort();
     out.issuer = std::move(*issuer);
-    out.leaves = tls::make_leaf_cache(*out.issuer, 4);
+    out.leaves = std::make_unique<tls::DirectLeaves>(*out.issuer, 4);
     auto context = tls::make_server_context(*out.leaves);
     if (!context) std::abort();
     out.context = std::move(*context);

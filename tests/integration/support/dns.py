@@ -7,13 +7,19 @@ import struct
 import threading
 
 
+class Cname(str):
+    """In `records`: the name is another name for this one."""
+
+
 class Dns:
-    """Answers A and AAAA from `records` (name -> list of addresses, or a function of the query's number giving one);
-    everything else does not exist. Port 53, since resolv.conf can name no other, on a loopback address of its own."""
+    """Answers A and AAAA from `records` (name -> list of addresses, a Cname, or a function of the query's number giving a
+    list); everything else does not exist. Port 53, since resolv.conf can name no other, on a loopback address of its own."""
 
     def __init__(self):
         self.records = {}
+        self.ttls = {}  # name -> seconds; 0 for the others, which are then kept for a second
         self.queries = []
+        self.counts = {}
         self.lock = threading.Lock()
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         for step in range(200):
@@ -54,8 +60,9 @@ class Dns:
         name = b".".join(labels).decode("latin-1").lower()
         with self.lock:
             self.queries.append((name, kind))
-            number = sum(1 for query in self.queries if query == (name, kind))
+            number = self.counts[(name, kind)] = self.counts.get((name, kind), 0) + 1
             known = self.records.get(name)
+            ttl = self.ttls.get(name, 0)
         if known is None:
             return struct.pack("!HHHHHH", identity, 0x8183, 1, 0, 0, 0) + question
         addresses = known(number) if callable(known) else known
@@ -63,11 +70,19 @@ class Dns:
             return None  # silence
         data = b""
         count = 0
+        owner = b"\xc0\x0c"
+        while isinstance(known, Cname):
+            alias = b"".join(bytes([len(label)]) + label.encode() for label in known.split(".")) + b"\0"
+            data += owner + struct.pack("!HHIH", 5, 1, ttl, len(alias)) + alias
+            count += 1
+            owner = alias
+            known = self.records.get(known, [])
+            addresses = known
         for text in addresses:
             ip = ipaddress.ip_address(text)
             if (kind, ip.version) in ((1, 4), (28, 6)):
                 count += 1
-                data += struct.pack("!HHHIH", 0xC00C, kind, 1, 0, len(ip.packed)) + ip.packed
+                data += owner + struct.pack("!HHIH", kind, 1, ttl, len(ip.packed)) + ip.packed
         return struct.pack("!HHHHHH", identity, 0x8180, 1, count, 0, 0) + question + data
 
     def close(self):

@@ -46,7 +46,7 @@ class Leash:
 
     def __init__(self, directory, dns_address, origin_ca=None, mode="enforce", allow=(), block=(), hosts=None,
                  args=(), env=None, settings=None, networks=("127.0.0.0/8",), log_tmpfs=None, nofile=None,
-                 command=LEASH):
+                 command=LEASH, user=None, pass_fds=()):
         self.directory = Path(directory)
         self.policy = self.directory / "policy"
         self.ca_dir = self.directory / "ca"
@@ -74,6 +74,8 @@ class Leash:
         self.log_tmpfs = log_tmpfs
         self.nofile = nofile
         self.command = command
+        self.pass_fds = pass_fds
+        self.user = user  # a number; the files are made over to it at the start
         self.process = None
         self.errors = []  # lines of stderr
         self.address = self.admin = None
@@ -116,12 +118,16 @@ class Leash:
         unshare = ["unshare", "-m"] if os.geteuid() == 0 else ["unshare", "-r", "-m"]
         tmpfs = [str(self.log_dir), self.log_tmpfs] if self.log_tmpfs else ["", ""]
         command = unshare + ["sh", "-c", ENTER, "sh", str(self.hosts_path), str(self.resolv_path)] + tmpfs
+        if self.user is not None:
+            for path in (self.directory, *self.directory.rglob("*")):
+                os.chown(path, self.user, self.user)
+            command += ["setpriv", f"--reuid={self.user}", f"--regid={self.user}", "--clear-groups", "--no-new-privs"]
         if self.nofile:
             command += ["prlimit", f"--nofile={self.nofile}"]
         self.errors = []
         self.address = self.admin = None
         self.process = subprocess.Popen(command + self.command_line(), env=environment, stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, pass_fds=self.pass_fds)
         self._drain = threading.Thread(target=self._read_errors, args=(self.process.stderr,), daemon=True)
         self._drain.start()
         return self
@@ -215,6 +221,13 @@ class Leash:
             sock.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
             answer = Reader(lambda: sock.recv(65536)).response()
         return answer.status, answer.body.decode()
+
+    def metrics(self):
+        """Each sample of /metrics as it is written there, `name{label="value"}`, with its number."""
+        status, text = self.admin_get("/metrics")
+        assert status == 200
+        samples = (line.rsplit(" ", 1) for line in text.splitlines() if line and not line.startswith("#"))
+        return {name: float(value) for name, value in samples}
 
     # using it
 

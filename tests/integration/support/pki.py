@@ -38,11 +38,11 @@ class Certificate:
 
 
 class Pki:
-    def __init__(self, directory, common_name="Test Root"):
+    def __init__(self, directory, common_name="Test Root", not_after=None):
         self.directory = Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.count = 0
-        self.root = self._make_ca(common_name, None)
+        self.root = self._make_ca(common_name, None, not_after)
         self.ca_file = str(self.directory / "ca.pem")
         Path(self.ca_file).write_bytes(self.root.certificate.public_bytes(serialization.Encoding.PEM))
 

@@ -5,7 +5,7 @@ import time
 
 IS_SANITIZED = os.environ.get("LEASH_SANITIZED") == "1"
 # What a loaded machine may take for something that should be quick.
-DEADLINE = 60.0 if IS_SANITIZED else 20.0
+DEADLINE = 120.0 if IS_SANITIZED else 60.0
 
 
 def wait_until(condition, what="the condition", deadline=DEADLINE):

@@ -21,30 +21,53 @@ TEST_CASE("a body within its limit is captured whole") {
 }
 
 TEST_CASE("a captured body is a beginning, never one with holes") {
-  CaptureBudget budget(6);
-  Capture capture(budget, 100);
-  capture.add("abcd");
-  capture.add("efgh");  // no room for all of it
-  capture.add("i");     // would fit
-  CHECK(capture.bytes() == "abcd");
-  CHECK(capture.total_bytes() == 9);
+  CaptureBudget budget(0);
+  Capture capture(budget, 10 * Capture::kFreeBytes);
+  const std::string most(Capture::kFreeBytes - 2, 'a');
+  capture.add(most);
+  capture.add("efgh");  // room for a half of it
+  capture.add("i");
+  CHECK(capture.bytes() == most + "ef");
+  CHECK(capture.total_bytes() == most.size() + 5);
   CHECK(capture.is_cut());
 }
 
 TEST_CASE("the budget comes back when a capture ends, and moves with it") {
   CaptureBudget budget(8);
+  const std::string body(Capture::kFreeBytes + 8, 'a');
   {
-    Capture first(budget, 8);
-    first.add("12345678");
+    Capture first(budget, body.size());
+    first.add(body);
     CHECK_FALSE(budget.take(1));
     const Capture moved(std::move(first));
-    CHECK(moved.bytes() == "12345678");
+    CHECK(moved.bytes() == body);
     CHECK_FALSE(budget.take(1));
   }
   CHECK(budget.take(8));
   CHECK_FALSE(budget.take(1));
   budget.give(8);
   CHECK(budget.take(8));
+}
+
+TEST_CASE("a client's budget is a part of the whole one") {
+  CaptureBudget whole(10);
+  CaptureBudget first(6, &whole);
+  CaptureBudget second(6, &whole);
+  CHECK_FALSE(first.take(7));
+  CHECK(first.take(6));
+  CHECK_FALSE(second.take(5));
+  CHECK(second.take(4));
+  first.give(6);
+  CHECK_FALSE(second.take(3));
+  CHECK(second.take(2));
+}
+
+TEST_CASE("a beginning is kept when the budget is used up") {
+  CaptureBudget budget(0);
+  Capture capture(budget, 1024 * 1024);
+  capture.add("the stolen secret");
+  CHECK(capture.bytes() == "the stolen secret");
+  CHECK_FALSE(capture.is_cut());
 }
 
 TEST_CASE("a limit of nothing keeps nothing") {

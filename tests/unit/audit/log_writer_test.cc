@@ -116,6 +116,51 @@ TEST_CASE("what is queued is written before the writer ends") {
   CHECK(is_chained(lines));
 }
 
+TEST_CASE("after close everyone has been answered, and nobody is answered any more") {
+  const TempDir dir;
+  auto writer = open(options_for(dir.file("log")));
+  int answers = 0;
+  for (int i = 0; i < 100; ++i) {
+    writer->append(
+        note("a"), [&](const base::Result<void>&) { ++answers; }, LogWriter::Wake::kByCaller);
+  }
+  writer->close();
+  CHECK(answers == 100);
+  writer->append(note("late"), [&](const base::Result<void>&) { ++answers; });
+  writer->close();
+  writer.reset();
+  CHECK(answers == 100);
+  CHECK(ids(dir.file("log")).size() == 100);
+}
+
+TEST_CASE("a line nobody waits for goes to the file by itself") {
+  const TempDir dir;
+  auto writer = open(options_for(dir.file("log")));
+  for (const std::string id : {"a", "b", "c"}) {
+    writer->append(note(id));
+    CHECK(becomes_true([&] {
+      const auto all = ids(dir.file("log"));
+      return !all.empty() && all.back() == id;
+    }));
+  }
+}
+
+TEST_CASE("lines whose appender calls the writer itself are answered after it has") {
+  const TempDir dir;
+  auto writer = open(options_for(dir.file("log")));
+  std::atomic<int> answers{0};
+  for (int turn = 1; turn <= 50; ++turn) {
+    for (const std::string id : {"a", "b"}) {
+      writer->append(
+          note(id), [&](const base::Result<void>& written) { answers += written ? 1 : 0; },
+          LogWriter::Wake::kByCaller);
+    }
+    writer->wake();
+    CHECK(becomes_true([&] { return answers == 2 * turn; }));
+  }
+  CHECK(ids(dir.file("log")).size() == 100);
+}
+
 TEST_CASE("answers come in the order of the lines, from many threads") {
   const TempDir dir;
   std::vector<std::string> answered;
@@ -331,6 +376,7 @@ TEST_CASE("a disk that takes only part of a batch keeps the whole lines of it") 
     Disk disk;
     disk.room = 3000;  // in the middle of a line, wherever the batches begin
     auto options = options_for(path);
+    options.retry = std::chrono::hours(1);  // nothing is written while the file is looked at
     options.fs = disk.calls();
     auto writer = open(options);
     for (int i = 0; i < 100; ++i) writer->append(note("x"));
@@ -464,7 +510,8 @@ TEST_CASE("a full queue refuses lines and loses those nobody waits for") {
     CHECK(writer->counts().lost > 90);
     CHECK(writer->counts().lost < 100);
     disk.open_error = 0;
-    REQUIRE(becomes_true([&] { return writer->is_writable(); }));
+    REQUIRE(
+        becomes_true([&] { return writer->is_writable() && writer->counts().queued_bytes == 0; }));
     CHECK(put(*writer, "a"));
     Record big = note("b");
     big.url = std::string(2000, 'x');
@@ -506,27 +553,32 @@ TEST_CASE("checkpoints vouch for the lines since the last one") {
   options.checkpoint_interval = std::chrono::hours(1);
   {
     auto writer = open(options);
+    CHECK(put(*writer, "w"));  // the first line of all has one at once
     for (int i = 0; i < 3; ++i) CHECK(put(*writer, "x"));
-    REQUIRE(becomes_true([&] { return writer->counts().lines == 4; }));
+    REQUIRE(becomes_true([&] { return writer->counts().lines == 6; }));
     CHECK(put(*writer, "y"));
   }  // the end brings one for the last line
   const auto lines = split_lines(read_file(path));
-  REQUIRE(lines.size() == 6);
+  REQUIRE(lines.size() == 8);
   CHECK(is_chained(lines));
-  const auto first = parse_checkpoint(lines[3]);
+  const auto at_once = parse_checkpoint(lines[1]);
+  REQUIRE(at_once);
+  CHECK(at_once->first == 1);
+  CHECK(at_once->last == 1);
+  const auto first = parse_checkpoint(lines[5]);
   REQUIRE(first);
-  CHECK(first->first == 1);
-  CHECK(first->last == 3);
+  CHECK(first->first == 3);
+  CHECK(first->last == 5);
   CHECK(first->key == "k1");
   CHECK(first->signature == fake_sign(first->signed_bytes));
   CHECK(first->signed_bytes.starts_with("leash audit checkpoint v1\n{\"ts\": "));
-  const std::vector<ChainValue> leaves{split_line(lines[0])->chain, split_line(lines[1])->chain,
-                                       split_line(lines[2])->chain};
+  const std::vector<ChainValue> leaves{split_line(lines[2])->chain, split_line(lines[3])->chain,
+                                       split_line(lines[4])->chain};
   CHECK(first->root == merkle_root(leaves));
-  const auto second = parse_checkpoint(lines[5]);
+  const auto second = parse_checkpoint(lines[7]);
   REQUIRE(second);
-  CHECK(second->first == 5);
-  CHECK(second->last == 5);
+  CHECK(second->first == 7);
+  CHECK(second->last == 7);
 }
 
 TEST_CASE("a checkpoint comes after a while, and vouches for lines of the run before") {

@@ -2,11 +2,14 @@
 
 #include <doctest/doctest.h>
 
+#include "audit/header_json.h"
 #include "audit/json_text.h"
 #include "audit/line_view.h"
 
 namespace leash::audit {
 namespace {
+
+const Redactor kKeep(Redactor::Secrets::kKeep, "");
 
 using std::chrono::milliseconds;
 
@@ -55,8 +58,7 @@ TEST_CASE("the original's example lines come out byte for byte") {
   record.method = "POST";
   record.url = "https://api.example.net/private?x=1";
   record.reason = "path_not_allowed";
-  record.req_headers =
-      HeaderList{{"Host", "api.example.net"}, {"Content-Type", "application/json"}};
+  record.req_headers = R"([["Host", "api.example.net"], ["Content-Type", "application/json"]])";
   record.req_body = R"({"a": 1})";
   CHECK(
       render(record) + "}" ==
@@ -71,8 +73,8 @@ TEST_CASE("the original's example lines come out byte for byte") {
   record.status = 200;
   record.bytes = 17;
   record.would_block = true;
-  record.req_headers = HeaderList{{"Host", "files.example.net"}};
-  record.res_headers = HeaderList{{"Content-Type", "application/json"}};
+  record.req_headers = R"([["Host", "files.example.net"]])";
+  record.res_headers = R"([["Content-Type", "application/json"]])";
   record.res_body = R"({"items": [1, 2]})";
   CHECK(
       render(record) + "}" ==
@@ -99,7 +101,7 @@ TEST_CASE("our fields come after the original's, extra ones last") {
   Record record = at(1, Event::kAllowed);
   record.req_truncated = true;
   record.res_truncated = true;
-  record.req_headers = HeaderList{};
+  record.req_headers = header_json({}, kKeep);
   record.id = "r1";
   record.tunnel = "t1";
   record.agent = "a";
@@ -143,6 +145,22 @@ TEST_CASE("text is ASCII with Python's escapes") {
   CHECK(quoted("b\xc3\xbc\xe2\x80\xa8\xf0\x9f\x98\x80") == R"("b\u00fc\u2028\ud83d\ude00")");
 }
 
+TEST_CASE("an escape is found wherever in a long text it stands") {
+  for (const std::size_t size : {1U, 7U, 8U, 9U, 63U, 64U, 65U, 128U, 130U, 200U}) {
+    const std::string plain(size, 'x');
+    CHECK(quoted(plain) == '"' + plain + '"');
+    for (std::size_t i = 0; i < size; ++i) {
+      for (const auto& [byte, escape] :
+           {std::pair{'"', "\\\""}, std::pair{'\\', "\\\\"}, std::pair{'\x1f', "\\u001f"},
+            std::pair{'\x7f', "\\u007f"}, std::pair{'\x80', "\\udc80"}}) {
+        std::string text = plain;
+        text[i] = byte;
+        CHECK(quoted(text) == '"' + plain.substr(0, i) + escape + plain.substr(i + 1) + '"');
+      }
+    }
+  }
+}
+
 TEST_CASE("bytes that are not UTF-8 become lone surrogates") {
   CHECK(quoted("\xff") == R"("\udcff")");
   CHECK(quoted("\xe2\x82") == R"("\udce2\udc82")");
@@ -152,18 +170,33 @@ TEST_CASE("bytes that are not UTF-8 become lone surrogates") {
   CHECK(quoted("\xf4\x90\x80\x80") == R"("\udcf4\udc90\udc80\udc80")");
 }
 
+TEST_CASE("a text that stays elsewhere is rendered as one of the record's own") {
+  std::string host = "api.example.net";
+  Record own = at(1, Event::kRequest);
+  own.host = host;
+  own.url = "";
+  Record borrowing = at(1, Event::kRequest);
+  borrowing.host = Text::borrowed(host);
+  borrowing.url = Text::borrowed("");
+  CHECK(render(borrowing) == render(own));
+  const Record copy = borrowing;
+  CHECK(render(copy) == render(own));
+  host.back() = 'x';
+  CHECK(render(borrowing).find("api.example.nex") != std::string::npos);
+}
+
 TEST_CASE("any byte makes one line and comes back") {
   for (int byte = 0; byte < 256; ++byte) {
     Record record = at(1, Event::kRequest);
     record.host = std::string("a") + static_cast<char>(byte) + "b";
     record.method = record.url = record.sni = record.host;
-    record.req_headers = HeaderList{{record.host, record.host}};
+    record.req_headers = header_json({{record.host, record.host}}, kKeep);
     const std::string line = render(record) + "}";
     for (const char c : line) REQUIRE((c >= 0x20 && c < 0x7f));
     const auto view = LineView::parse(line);
     REQUIRE(view);
-    CHECK(view->text("host") == record.host);
-    CHECK(view->text("sni") == record.host);
+    CHECK(view->text("host") == record.host.view());
+    CHECK(view->text("sni") == record.host.view());
   }
 }
 
@@ -179,10 +212,14 @@ TEST_CASE("numbers look as Python's repr has them") {
 }
 
 TEST_CASE("repeated headers are folded at their first place and spelling") {
-  const HeaderList folded =
-      fold_headers({{"Set-Cookie", "a=1"}, {"X", "y"}, {"set-cookie", "b=2"}, {"SET-COOKIE", ""}});
-  CHECK(folded == HeaderList{{"Set-Cookie", "a=1, b=2, "}, {"X", "y"}});
-  CHECK(fold_headers({}).empty());
+  const HeaderLines lines = {
+      {"Set-Cookie", "a=1"}, {"X", "y"}, {"set-cookie", "b=2"}, {"SET-COOKIE", ""}};
+  CHECK(header_json(lines, kKeep) == R"([["Set-Cookie", "a=1, b=2, "], ["X", "y"]])");
+  CHECK(header_json({}, kKeep) == "[]");
+  const Redactor redactor(Redactor::Secrets::kRedact, "k");
+  CHECK(header_json(lines, redactor) ==
+        header_json({{"Set-Cookie", "a=1, b=2, "}, {"X", "y"}}, redactor));
+  CHECK(header_json(lines, redactor).find("a=1") == std::string::npos);
 }
 
 }  // namespace

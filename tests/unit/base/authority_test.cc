@@ -103,7 +103,6 @@ TEST_CASE("A-labels are taken only where they survive the round trip") {
 TEST_CASE("brackets stand around an IPv6 literal and nothing else") {
   CHECK(host_or_error("[::1]") == "::1");
   CHECK(host_or_error("[2001:DB8:0:0:0:0:0:1]") == "2001:db8::1");
-  CHECK(host_or_error("[::ffff:169.254.169.254]") == "::ffff:169.254.169.254");
   CHECK(host_or_error("::1") == "bad_host");
   CHECK(host_or_error("[deny.test]") == "bad_host");
   CHECK(host_or_error("[127.0.0.1]") == "bad_host");
@@ -114,6 +113,23 @@ TEST_CASE("brackets stand around an IPv6 literal and nothing else") {
   CHECK(host_or_error("[") == "bad_host");
   CHECK(host_or_error("[::1].") == "bad_host");
   CHECK(host_or_error("[v1.fe80]") == "bad_host");
+}
+
+TEST_CASE("an IPv4-mapped IPv6 literal is the IPv4 address") {
+  for (const char* text :
+       {"[::ffff:192.0.2.1]", "[::FFFF:c000:201]", "[0:0:0:0:0:ffff:192.0.2.1]"}) {
+    const auto host = Host::parse(text);
+    REQUIRE(host.has_value());
+    CHECK(host->text() == "192.0.2.1");
+    CHECK(host->bracketed() == "192.0.2.1");
+    CHECK(host->ip()->is_v4());
+  }
+  CHECK(Host::parse_lenient("::ffff:192.0.2.1")->text() == "192.0.2.1");
+  CHECK(leash::base::parse_connect_target("[::ffff:192.0.2.1]:443")->text() == "192.0.2.1:443");
+  for (const char* other :
+       {"::192.0.2.1", "::ffff:0:192.0.2.1", "64:ff9b::c000:201", "1::ffff:c000:201"}) {
+    CHECK_FALSE(Host::parse_lenient(other)->ip()->is_v4());
+  }
 }
 
 TEST_CASE("zone ids are refused in both escapings") {

@@ -48,6 +48,18 @@ TEST_CASE("UTF-8 has no surrogates, overlong forms or cut ends") {
   CHECK_FALSE(is_utf8("\x80"));
 }
 
+TEST_CASE("UTF-8 is judged alike wherever in a long text it stands") {
+  for (const std::size_t size : {1U, 63U, 64U, 65U, 127U, 128U, 200U}) {
+    CHECK(is_utf8(std::string(size, 'a')));
+    for (std::size_t at = 0; at < size; ++at) {
+      std::string text(size, 'a');
+      CHECK(is_utf8(text.replace(at, 0, "\xe2\x82\xac")));
+      text[at + 2] = 'a';
+      CHECK_FALSE(is_utf8(text));
+    }
+  }
+}
+
 TEST_CASE("errno becomes a text") { CHECK_FALSE(errno_text(ENOENT).empty()); }
 
 }  // namespace leash::base

@@ -255,6 +255,60 @@ TEST_CASE("the file keeps its mode, a symlink stays one, and no leftovers remain
   CHECK(files == 1);
 }
 
+NewEntry worked_out(const char* name, std::vector<policy::PathRule> paths) {
+  NewEntry added;
+  added.entry.host = *base::Host::parse(name);
+  added.entry.ports = {443};
+  added.entry.paths = std::move(paths);
+  added.comments = {"seen: #1 { x"};
+  return added;
+}
+
+TEST_CASE("entries with comments go behind the last one, all at once") {
+  NewEntry spliced = worked_out("b.example", {});
+  spliced.entry.tls = policy::TlsMode::kSplice;
+  const auto text = text_with_entries(PolicyList::kEnforce, kText,
+                                      {worked_out("a.example", {{"GET", "/#x"}}), spliced});
+  REQUIRE(text);
+  const std::string added =
+      "  # seen: #1 { x\n  - host: a.example\n    paths:\n      - { method: GET, prefix: \"/#x\" "
+      "}\n"
+      "  # seen: #1 { x\n  - host: b.example\n    tls: splice\n";
+  std::string expected = kText;
+  expected.insert(expected.find("  # - host: not.yet"), added);
+  CHECK(*text == expected);
+  CHECK(*text_with_entries(PolicyList::kEnforce, kText, {}) == kText);
+  CHECK(*text_with_entries(PolicyList::kEnforce, "", {spliced}) ==
+        "allow:\n  # seen: #1 { x\n  - host: b.example\n    tls: splice\n");
+}
+
+TEST_CASE("entries that would mean something else when read are refused") {
+  const auto refused = [](const NewEntry& added) {
+    return !text_with_entries(PolicyList::kEnforce, kText, {added}).has_value();
+  };
+  CHECK(refused(worked_out("a.example", {{"GET", "no-slash"}})));
+  CHECK(refused(worked_out("a.example", {{"GET", "/a\nb"}})));
+  CHECK(refused(worked_out("a.example", {{"GET", "/../"}})));
+  NewEntry comment = worked_out("a.example", {});
+  comment.comments = {"x\n- host: evil.example"};
+  CHECK(refused(comment));
+  NewEntry dated = worked_out("a.example", {});
+  dated.entry.expires = std::chrono::system_clock::now();
+  CHECK(refused(dated));
+  CHECK(refused(NewEntry{}));
+}
+
+TEST_CASE("entries are not added to a file that has changed since it was read") {
+  const Fixture fixture(kText);
+  const NewEntry added = worked_out("a.example", {});
+  CHECK_FALSE(add_entries(fixture.dir.path(), PolicyList::kEnforce, "allow: []\n", {added}));
+  CHECK(fixture.text() == kText);
+  CHECK(add_entries(fixture.dir.path(), PolicyList::kEnforce, kText, {added}));
+  CHECK(fixture.text() == *text_with_entries(PolicyList::kEnforce, kText, {added}));
+  CHECK(*policy_text(fixture.dir.path(), PolicyList::kEnforce) == fixture.text());
+  CHECK(policy_text(fixture.dir.path(), PolicyList::kBlocklist)->empty());
+}
+
 TEST_CASE("the mode is written by rename") {
   const TempDir dir;
   REQUIRE(write_mode(dir.path(), policy::Mode::kAudit).has_value());

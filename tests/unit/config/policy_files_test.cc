@@ -34,14 +34,18 @@ struct Fixture {
   }
   PolicyFiles& open() {
     files = std::make_unique<PolicyFiles>(
-        dir.path(), [this](const PolicyFiles::Change& change) { changes.push_back(change); },
+        dir.path(),
+        [this](const PolicyFiles::Change& change) {
+          changes.push_back(change);
+          ++told;
+        },
         clock.function());
     clock.pass(30);
     (void)files->current();
     return *files;
   }
   [[nodiscard]] bool allows(const char* host) const {
-    return allows(*files->current().snapshot, host);
+    return allows(*files->for_decision().snapshot, host);
   }
   static bool allows(const policy::Snapshot& snapshot, const char* host) {
     const auto name = base::Host::parse(host).value();
@@ -58,6 +62,7 @@ struct Fixture {
   TempDir dir;
   Clock clock;
   std::vector<PolicyFiles::Change> changes;
+  std::atomic<std::size_t> told{0};  // of them
   std::unique_ptr<PolicyFiles> files;
 };
 
@@ -83,6 +88,25 @@ TEST_CASE("a file put in place by rename counts at once") {
   CHECK(f.changes[0].files == std::vector<std::string>{"enforce.yaml"});
   CHECK(f.changes[0].new_findings.empty());
   CHECK(f.changes[0].before->generation == before);
+}
+
+TEST_CASE(
+    "a decision looks at the blocklist in mode blocklist only, and then at its newest state") {
+  Fixture f;
+  PolicyFiles& files = f.open();
+  f.dir.replace("blocklist.yaml", "block:\n- worse.example\n");
+  const auto before = files.for_decision().snapshot;
+  CHECK(before->blocklist->all().contains("bad.example"));
+  f.dir.replace("mode", "blocklist\n");
+  CHECK(f.allows("bad.example"));
+  CHECK_FALSE(f.allows("worse.example"));
+  f.dir.replace("blocklist.yaml", "block:\n- other.example\n");
+  CHECK(f.allows("worse.example"));
+  f.dir.replace("mode", "audit\n");
+  CHECK(f.allows("other.example"));
+  f.dir.replace("blocklist.yaml", "block:\n- bad.example\n");
+  CHECK(f.allows("bad.example"));
+  CHECK(files.current().snapshot->blocklist->all().contains("bad.example"));
 }
 
 TEST_CASE("a file rewritten in place counts once it has been quiet for 20 ms by our clock") {
@@ -312,6 +336,73 @@ TEST_CASE("a list file may not be a way out of the directory") {
   f.open();
   CHECK(f.files->current().snapshot->mode == Mode::kEnforce);
   CHECK(f.files->current().snapshot->block_lists.empty());
+}
+
+// A host list that takes another thread to read, with ads.example at its end.
+std::string large_list() {
+  std::string text;
+  for (int i = 0; i < 20'000; ++i) text += "ad" + std::to_string(i) + ".example\n";
+  return text + "ads.example\n";
+}
+
+PolicyFiles::Current wait_until_settled(PolicyFiles& files) {
+  auto current = files.current();
+  while (!current.is_settled()) {
+    std::this_thread::yield();
+    current = files.current();
+  }
+  return current;
+}
+
+TEST_CASE("a large list is read on a thread of its own") {
+  Fixture f;
+  f.dir.rewrite("mode", "blocklist");
+  f.open();
+  CHECK(f.allows("ads.example"));
+  f.dir.rewrite("ads.txt", large_list());
+  f.dir.replace("blocklist.yaml", "block: []\nlists: [ads.txt]\n");
+  const auto first = f.files->current();
+  CHECK(first.is_loading);
+  CHECK(first.retry_after.count() > 0);
+  CHECK(Fixture::allows(*first.snapshot, "ads.example"));  // what was in force before
+  const auto loaded = wait_until_settled(*f.files);
+  CHECK_FALSE(Fixture::allows(*loaded.snapshot, "ads.example"));
+  // The thread that has read it tells of it behind that.
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (f.told == 0 && std::chrono::steady_clock::now() < end) {
+    std::this_thread::sleep_for(milliseconds(1));
+  }
+  CHECK(f.changes.size() == 1);
+  CHECK(f.files->findings().empty());
+
+  // in its place: a new file
+  f.dir.replace("ads.txt", large_list() + "more.example\n");
+  CHECK(f.files->current().is_loading);
+  CHECK_FALSE(Fixture::allows(*wait_until_settled(*f.files).snapshot, "more.example"));
+
+  // rewritten in place: pending until it has been quiet
+  f.clock.pass(30);
+  (void)wait_until_settled(*f.files);
+  f.dir.rewrite("ads.txt", large_list() + "more.example\neven.example\n");
+  CHECK(f.files->current().is_loading);
+  auto current = f.files->current();
+  while (current.is_loading) current = f.files->current();
+  REQUIRE(current.unsettled != nullptr);
+  CHECK(Fixture::allows(*current.snapshot, "even.example"));
+  CHECK_FALSE(Fixture::allows(*current.unsettled, "even.example"));
+  f.clock.pass(30);
+  CHECK_FALSE(Fixture::allows(*wait_until_settled(*f.files).snapshot, "even.example"));
+}
+
+TEST_CASE("a large list that is still being read when its reader goes") {
+  Fixture f;
+  f.dir.rewrite("mode", "blocklist");
+  f.open();
+  f.dir.rewrite("ads.txt", large_list());
+  f.dir.replace("blocklist.yaml", "block: []\nlists: [ads.txt]\n");
+  CHECK(f.files->current().is_loading);
+  f.files.reset();
+  CHECK(f.changes.size() <= 1);
 }
 
 TEST_CASE("many threads see one state and each change is told once") {

@@ -48,7 +48,7 @@ TEST_CASE("flags beat variables beat leash.yaml") {
   CHECK(parsed->settings.log == "/yaml.jsonl");
   CHECK(parsed->settings.ca_dir == "/env-ca");
   CHECK(parsed->settings.workers == 7);
-  CHECK(parsed->settings.listen.at(0).port == 1000);
+  CHECK(parsed->settings.listen.at(0).tcp.port == 1000);
   CHECK(parsed->settings.policy_dir == dir.path());
 }
 
@@ -68,6 +68,29 @@ TEST_CASE("lists come as repeated flags or as words in a variable") {
   CHECK(env->settings.origin_networks.size() == 2);
 }
 
+TEST_CASE("leash listens on unix sockets too") {
+  const auto flags = parse({"--policy-dir=/nonexistent", "--listen", "unix:/run/my leash/a.sock",
+                            "--listen", "127.0.0.1:0"});
+  REQUIRE(flags.has_value());
+  CHECK(flags->settings.listen.at(0).path == "/run/my leash/a.sock");
+  CHECK(flags->settings.listen.at(1).text() == "127.0.0.1:0");
+  const auto env = parse({"--policy-dir=/nonexistent"}, {{"LEASH_LISTEN", "unix:/run/a,[::1]:3"}});
+  REQUIRE(env.has_value());
+  CHECK(env->settings.listen.at(0).text() == "unix:/run/a");
+  CHECK(env->settings.listen.at(1).text() == "[::1]:3");
+}
+
+TEST_CASE("the proxy's own names come in canonical form") {
+  const auto parsed =
+      parse({"--policy-dir=/nonexistent"}, {{"LEASH_PROXY_NAMES", "Leash.LAN., 10.0.0.1 ::1"}});
+  REQUIRE(parsed.has_value());
+  REQUIRE(parsed->settings.proxy_names.size() == 3);
+  CHECK(parsed->settings.proxy_names[0].text() == "leash.lan");
+  CHECK(parsed->settings.proxy_names[1].is_ip());
+  CHECK(parsed->settings.proxy_names[2].text() == "::1");
+  CHECK(error_of({"--policy-dir=/nonexistent", "--proxy-name", "a b"}) != "");
+}
+
 TEST_CASE("an empty variable is unset") {
   const auto parsed =
       parse({"--policy-dir=/nonexistent"}, {{"LEASH_LISTEN", ""}, {"BODY_LIMIT_KB", ""}});
@@ -79,13 +102,24 @@ TEST_CASE("variables without a flag") {
   const auto parsed =
       parse({"--policy-dir=/nonexistent"}, {{"LEASH_AUDIT", "sync"},
                                             {"LEASH_LOG_SECRETS", "keep"},
+                                            {"LEASH_CAPTURE_WEBSOCKET", "1"},
                                             {"LEASH_IDENTITY_HOST", " Control.Example. "},
+                                            {"LEASH_LOG_MAX_MB", "100"},
+                                            {"LEASH_LOG_KEEP", "7"},
+                                            {"LEASH_SYSLOG", "udp://logs.example:514"},
+                                            {"LEASH_AUDIT_SOCKET", "/run/leash/audit.sock"},
                                             {"BODY_LIMIT_KB", "0"}});
   REQUIRE(parsed.has_value());
   CHECK(parsed->settings.durability == Durability::kSync);
   CHECK(parsed->settings.keeps_secrets);
+  CHECK(parsed->settings.captures_websocket);
   CHECK(parsed->settings.identity_host == "control.example");
   CHECK(parsed->settings.body_limit_kb == 0);
+  CHECK(parsed->settings.log_max_mb == 100);
+  CHECK(parsed->settings.log_keep == 7);
+  REQUIRE(parsed->settings.syslog);
+  CHECK(parsed->settings.syslog->text() == "udp://logs.example:514");
+  CHECK(parsed->settings.audit_socket == "/run/leash/audit.sock");
 }
 
 TEST_CASE("a bad value is refused with the name of where it stood") {
@@ -96,8 +130,18 @@ TEST_CASE("a bad value is refused with the name of where it stood") {
         std::string::npos);
   CHECK(error_of({dir.c_str()}, {{"LEASH_AUDIT", "off"}}).find("LEASH_AUDIT") != std::string::npos);
   CHECK(error_of({dir.c_str()}, {{"LEASH_LOG_SECRETS", "yes"}}) != "");
+  CHECK(error_of({dir.c_str()}, {{"LEASH_CAPTURE_WEBSOCKET", "yes"}}) != "");
+  CHECK(error_of({dir.c_str()}, {{"LEASH_LOG_MAX_MB", "100M"}}).find("LEASH_LOG_MAX_MB") !=
+        std::string::npos);
+  CHECK(error_of({dir.c_str()}, {{"LEASH_SYSLOG", "udp://logs.example"}}).find("LEASH_SYSLOG") !=
+        std::string::npos);
+  CHECK(error_of({dir.c_str()}, {{"LEASH_AUDIT_SOCKET", "audit.sock"}}) != "");
+  CHECK(error_of({dir.c_str()}, {{"LEASH_LOG_KEEP", "-1"}}).find("LEASH_LOG_KEEP") !=
+        std::string::npos);
   CHECK(error_of({dir.c_str()}, {{"LEASH_ORIGIN_NETWORKS", "10.0.0.0/33"}}) != "");
   CHECK(error_of({dir.c_str(), "--admin", "unix:relative"}) != "");
+  CHECK(error_of({dir.c_str(), "--listen", "unix:relative"}).find("absolute") != std::string::npos);
+  CHECK(error_of({dir.c_str(), "--listen", "unix:/a", "--listen", "unix:/a"}) != "");
   CHECK(error_of({dir.c_str(), "--log="}) != "");
   CHECK(error_of({dir.c_str(), "--nonsense"}) != "");
   CHECK(error_of({dir.c_str(), "stray"}) != "");
@@ -181,6 +225,10 @@ TEST_CASE("the help text names every flag, variable and limit") {
                            "LEASH_IDENTITY_HOST",
                            "LEASH_AUDIT",
                            "LEASH_LOG_SECRETS",
+                           "LEASH_LOG_MAX_MB",
+                           "log_keep",
+                           "LEASH_SYSLOG",
+                           "audit_socket",
                            "exchange_idle_time",
                            "15min",
                            "h2_streams"}) {

@@ -1,4 +1,4 @@
-#include "ctl/admin_client.h"
+#include "insight/admin_client.h"
 
 #include <arpa/inet.h>
 #include <doctest/doctest.h>
@@ -59,7 +59,7 @@ constexpr const char* kReady = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n
 TEST_CASE("the admin socket is asked over TCP") {
   Bound bound = listen_on_loopback();
   const OneAnswer server(std::move(bound.listener), kReady);
-  const auto answer = admin_get(bound.address, "/readyz", 5s);
+  const auto answer = insight::admin_get(bound.address, "/readyz", 60s);
   REQUIRE(answer.has_value());
   CHECK(answer->status == 200);
   CHECK(answer->body == "ok\n");
@@ -74,7 +74,7 @@ TEST_CASE("the admin socket is asked over a Unix socket") {
   REQUIRE(::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
   REQUIRE(::listen(fd.get(), 1) == 0);
   const OneAnswer server(std::move(fd), "HTTP/1.0 503 Not ready\r\n\r\naudit log: no space");
-  const auto answer = admin_get("unix:" + desk.path("admin"), "/readyz", 5s);
+  const auto answer = insight::admin_get("unix:" + desk.path("admin"), "/readyz", 60s);
   REQUIRE(answer.has_value());
   CHECK(answer->status == 503);
   CHECK(answer->body == "audit log: no space");
@@ -85,18 +85,20 @@ TEST_CASE("an answer that is not HTTP or not whole is an error") {
        {"SSH-2.0-x\r\n\r\n", "HTTP/1.1 200 OK\r\n", "", "HTTP/1.1 2x0 OK\r\n\r\n"}) {
     Bound bound = listen_on_loopback();
     const OneAnswer server(std::move(bound.listener), text);
-    CHECK_FALSE(admin_get(bound.address, "/readyz", 5s).has_value());
+    CHECK_FALSE(insight::admin_get(bound.address, "/readyz", 60s).has_value());
   }
 }
 
 TEST_CASE("nobody there, silence and nonsense are errors") {
   const Desk desk;
-  CHECK(admin_get("unix:" + desk.path("none"), "/", 1s).error().code == base::Code::kConnectFailed);
-  CHECK(admin_get("unix:", "/", 1s).error().code == base::Code::kBadConfig);
-  CHECK(admin_get("unix:" + std::string(200, 'x'), "/", 1s).error().code == base::Code::kBadConfig);
-  CHECK(admin_get("localhost:1", "/", 1s).error().code == base::Code::kBadConfig);
+  CHECK(insight::admin_get("unix:" + desk.path("none"), "/", 1s).error().code ==
+        base::Code::kConnectFailed);
+  CHECK(insight::admin_get("unix:", "/", 1s).error().code == base::Code::kBadConfig);
+  CHECK(insight::admin_get("unix:" + std::string(200, 'x'), "/", 1s).error().code ==
+        base::Code::kBadConfig);
+  CHECK(insight::admin_get("localhost:1", "/", 1s).error().code == base::Code::kBadConfig);
   const Bound bound = listen_on_loopback();  // never accepts
-  CHECK(admin_get(bound.address, "/", 20ms).error().code == base::Code::kTimeout);
+  CHECK(insight::admin_get(bound.address, "/", 20ms).error().code == base::Code::kTimeout);
 }
 
 }  // namespace leash::ctl

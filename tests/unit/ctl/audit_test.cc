@@ -50,12 +50,20 @@ TEST_CASE("each filter lets through what it names") {
   CHECK(found({"--host", "b.example", "--event", "blocked"}) == 1);
   CHECK(found({"--client", "10.0.0.1"}) == 2);
   CHECK(found({"--client", "10.0.0.0/24"}) == 3);
+  CHECK(found({"--client", "unix:1000"}) == 0);
   CHECK(found({"--agent", "tank-2"}) == 1);
   CHECK(found({"--status", "404"}) == 1);
   CHECK(found({"--would-block"}) == 1);
   CHECK(found({"--since", "2026-01-01T00:01:00Z"}) == 3);
   CHECK(found({"--until", "2026-01-01T00:01:00Z"}) == 1);
   CHECK(found({"--since", "1h"}) == 0);
+}
+
+TEST_CASE("a user on a unix socket is found by name") {
+  const Desk desk;
+  desk.write(desk.log(), line(0, R"("event": "request", "client": "unix:1000", "host": "a")") +
+                             line(1, R"("event": "request", "client": "unix:100", "host": "a")"));
+  CHECK(rows(desk.run({"audit", "-o", "ndjson", "--client", "unix:1000"})) == 1);
 }
 
 TEST_CASE("a filter that cannot be read is wrong use, not an empty answer") {
@@ -162,6 +170,33 @@ TEST_CASE("top counts outcomes once, by host and by agent") {
   const Said one = desk.run({"top", "-n", "1", "--event", "blocked"});
   CHECK_FALSE(has(one.out, "a.example"));
   CHECK(desk.run({"top", "-n", "0"}).code == 2);
+}
+
+TEST_CASE("open shows what has no outcome, under way or left by an earlier run") {
+  const Desk desk;
+  const auto line = [](const std::string& event, const std::string& id) {
+    return R"({"ts": 1767225600.0, "event": ")" + event +
+           R"(", "client": "10.0.0.7", "host": "a.example", "port": 443, "method": "GET", "url": "https://a.example/)" +
+           id + R"(", "id": ")" + id + "\"}\n";
+  };
+  const std::string start = "{\"ts\": 1.0, \"event\": \"start\", \"version\": \"1\"}\n";
+  desk.write(desk.path("old"), start + line("request", "x1") + line("request", "x2"));
+  desk.write(desk.log(), line("allowed", "x2") + start + line("request", "x3") +
+                             line("request", "x4") + line("error", "x4"));
+  const Said said = desk.run({"audit", "open", desk.path("old"), desk.log()});
+  CHECK(said.code == 0);
+  CHECK(has(said.out, "10.0.0.7         GET https://a.example/x1  left open\n"));
+  CHECK(has(said.out, "10.0.0.7         GET https://a.example/x3  under way\n"));
+  CHECK_FALSE(has(said.out, "/x2"));
+  CHECK_FALSE(has(said.out, "/x4"));
+  CHECK(has(said.out, "2 without an outcome: 1 under way, 1 left open by an earlier run\n"));
+
+  // The log where no file is named; filters and outputs as with `audit`.
+  CHECK(desk.run({"audit", "open", "-o", "ndjson"}).out == line("request", "x3"));
+  CHECK(has(desk.run({"audit", "open", "--output", "csv"}).out, ",x3,,under way\r\n"));
+  CHECK(has(desk.run({"audit", "open", "--host", "b.example"}).out, "0 without an outcome"));
+  CHECK(desk.run({"audit", "open", "--client", "nobody"}).code == 2);
+  CHECK(desk.run({"audit", "open", desk.path("none")}).code == 1);
 }
 
 }  // namespace leash::ctl

@@ -1,13 +1,13 @@
 #include <doctest/doctest.h>
 
-#include "tls/authority_store.h"
+#include "tls/direct_leaves.h"
 #include "unit/ctl/desk.h"
 
 namespace leash::ctl {
 
 TEST_CASE("the CA is described, and printed on request") {
   const Desk desk;
-  REQUIRE(tls::open_issuer(desk.ca_dir()).has_value());
+  REQUIRE(tls::DirectIssuer::open(desk.ca_dir()).has_value());
   const Said said = desk.run({"ca"});
   CHECK(said.code == 0);
   CHECK(has(said.out, "path         " + desk.ca_dir() + "/leash-ca-cert.pem\n"));

@@ -16,7 +16,7 @@
 
 #include "base/text.h"
 #include "ctl/cli.h"
-#include "ctl/moment.h"
+#include "insight/moment.h"
 
 namespace leash::ctl {
 
@@ -76,7 +76,7 @@ class Desk {
   }
 
   std::map<std::string, std::string> env;
-  Moment now = *parse_moment("2026-11-29T12:00:00Z", Moment{});
+  insight::Moment now = *insight::parse_moment("2026-11-29T12:00:00Z", insight::Moment{});
   std::function<bool()> wait = [] { return false; };
   bool is_coloured = false;
 

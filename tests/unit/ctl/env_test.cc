@@ -1,13 +1,13 @@
 #include <doctest/doctest.h>
 
-#include "tls/authority_store.h"
+#include "tls/direct_leaves.h"
 #include "unit/ctl/desk.h"
 
 namespace leash::ctl {
 
 TEST_CASE("an agent is given the proxy and the CA in every runtime's words") {
   Desk desk;
-  REQUIRE(tls::open_issuer(desk.ca_dir()).has_value());
+  REQUIRE(tls::DirectIssuer::open(desk.ca_dir()).has_value());
   desk.env["LEASH_LISTEN"] = "0.0.0.0:3128";
   const Said said = desk.run({"env"});
   CHECK(said.code == 0);
@@ -21,6 +21,17 @@ TEST_CASE("an agent is given the proxy and the CA in every runtime's words") {
     CHECK(has(said.out,
               "export " + std::string(name) + "=" + desk.ca_dir() + "/leash-ca-cert.pem\n"));
   }
+}
+
+TEST_CASE("the variables name the first TCP listener, since none can name a unix socket") {
+  Desk desk;
+  REQUIRE(tls::DirectIssuer::open(desk.ca_dir()).has_value());
+  desk.env["LEASH_LISTEN"] = "unix:/run/leash.sock,[::1]:3128,127.0.0.1:8080";
+  CHECK(has(desk.run({"env"}).out, "export HTTP_PROXY='http://[::1]:3128'\n"));
+  desk.env["LEASH_LISTEN"] = "unix:/run/leash.sock";
+  const Said said = desk.run({"env"});
+  CHECK(said.code == 1);
+  CHECK(said.out.empty());
 }
 
 TEST_CASE("proxy and certificate of another host need neither settings nor CA here") {

@@ -9,6 +9,7 @@ void write_good(const Desk& desk) {
   desk.write(desk.policy("mode"), "enforce\n");
   desk.write(desk.policy("enforce.yaml"), "allow:\n  - host: a.example\n");
   desk.write(desk.policy("blocklist.yaml"), "block: []\n");
+  desk.write(desk.policy("agents.yaml"), "agent_networks:\n  - 10.10.10.0/24\n");
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
 
-#include "tls/authority_store.h"
+#include "tls/direct_leaves.h"
 #include "unit/ctl/desk.h"
 
 namespace leash::ctl {
@@ -10,9 +10,10 @@ void set_up(const Desk& desk) {
   desk.write(desk.policy("mode"), "enforce\n");
   desk.write(desk.policy("enforce.yaml"), "allow:\n  - host: a.example\n");
   desk.write(desk.policy("blocklist.yaml"), "block: []\n");
+  desk.write(desk.policy("agents.yaml"), "agent_networks: [10.10.10.0/24]\n");
   desk.write(desk.log(),
              "{\"ts\": 1767225600.0, \"event\": \"stop\", \"version\": \"\\u001b[31m\"}\n");
-  REQUIRE(tls::open_issuer(desk.ca_dir()).has_value());
+  REQUIRE(tls::DirectIssuer::open(desk.ca_dir()).has_value());
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <functional>
+
 #include "h2_support.h"
 
 using namespace leash::http;
@@ -110,9 +112,9 @@ TEST_CASE("no more streams than the origin allows") {
   bench.feed(settings({{3, 2}}));
   CHECK(bench.session.has_settings());
   REQUIRE(bench.session.start(request(), true));
-  REQUIRE(bench.session.has_room());
+  REQUIRE(bench.session.room() > 0);
   REQUIRE(bench.session.start(request(), true));
-  CHECK_FALSE(bench.session.has_room());
+  CHECK(bench.session.room() == 0);
   const auto third = bench.session.start(request(), true);
   REQUIRE_FALSE(third);
   CHECK(third.error().code == leash::base::Code::kTooManyStreams);
@@ -129,7 +131,7 @@ TEST_CASE("GOAWAY names the streams that may be sent again") {
   bench.feed(settings() + frame(7, 0, 0, be32(1) + be32(0)));
   CHECK(bench.heard() == "goaway 1; reset 3 stream_refused; closed 3");
   CHECK(bench.session.is_going_away());
-  CHECK_FALSE(bench.session.has_room());
+  CHECK(bench.session.room() == 0);
   const auto late = bench.session.start(request(), true);
   REQUIRE_FALSE(late);
   CHECK(late.error().code == leash::base::Code::kStreamRefused);
@@ -151,6 +153,44 @@ TEST_CASE("REFUSED_STREAM is told from other resets") {
   CHECK(verdict(rst(1, H2Code::kHttp11Required)) == "reset 1 reset: HTTP_1_1_REQUIRED; closed 1");
   CHECK(verdict(headers(1, {{":status", "200"}}, 0) + rst(1, H2Code::kNoError)) ==
         "head 1 200; reset 1 reset: NO_ERROR; closed 1");
+}
+
+TEST_CASE("an origin may end each stream with a reset, but not break off one after the other") {
+  const auto run = [](int count, const std::function<std::string(std::uint32_t)>& answer) {
+    ClientBench bench;
+    bench.feed(settings());
+    for (int i = 0; i < count && !bench.session.error(); ++i) {
+      const auto id = bench.session.start(request(), true);
+      if (!id) break;
+      bench.take();
+      bench.feed(answer(static_cast<std::uint32_t>(*id)));
+    }
+    return bench.session.error() ? bench.session.error()->text() : std::string();
+  };
+  CHECK(run(1000, [](std::uint32_t id) {
+          return headers(id, {{":status", "200"}}) + rst(id, H2Code::kNoError);
+        }) == "");
+  CHECK(run(1000, [](std::uint32_t id) { return rst(id, H2Code::kCancel); }) ==
+        "http2_flood: stream resets");
+  CHECK(run(1000, [](std::uint32_t id) {
+          return headers(id, {{":status", "200"}}, 0) + rst(id, H2Code::kCancel);
+        }) == "http2_flood: stream resets");
+}
+
+TEST_CASE("a stream that is whole both ways is not reset") {
+  ClientBench bench;
+  bench.handler.at_end = [&](std::int32_t id) { bench.session.reset(id, H2Code::kCancel); };
+  bench.feed(settings());
+  REQUIRE(bench.session.start(request(), true));
+  REQUIRE(bench.session.start(request(), true));
+  REQUIRE(bench.session.start(request("POST"), false));
+  bench.take();
+  bench.sent.clear();  // the preface is no frame
+  bench.feed(headers(1, {{":status", "200"}}));
+  bench.feed(headers(3, {{":status", "200"}}, 0) + data(3, "x", kEndStream));
+  CHECK(code_in(bench.sent, 3).empty());
+  bench.feed(headers(5, {{":status", "200"}}));  // its request is not whole
+  CHECK(code_in(bench.sent, 3) == "CANCEL");
 }
 
 TEST_CASE("an origin may answer whole and ask for no more of the request") {

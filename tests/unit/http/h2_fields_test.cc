@@ -11,7 +11,10 @@ namespace {
 
 std::string text_of_list(const HeaderList& list) {
   std::string out;
-  for (const Field& f : list) out += (out.empty() ? "" : ",") + f.name + "=" + f.value;
+  for (const auto& [name, value] : list) {
+    if (!out.empty()) out += ",";
+    out.append(name).append("=").append(value);
+  }
   return out;
 }
 

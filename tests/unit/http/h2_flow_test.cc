@@ -189,7 +189,7 @@ TEST_CASE("streams take turns on one connection") {
   CHECK(second > 0);
 }
 
-TEST_CASE("empty output keeps no memory") {
+TEST_CASE("the memory of an empty output can be lent to others") {
   Pair pair;
   pair.client_log.keeps_bodies = false;
   const auto id = pair.client.start(request(), true).value();
@@ -198,6 +198,26 @@ TEST_CASE("empty output keeps no memory") {
   pair.server.send_body(id, std::string(60'000, 'x'));
   std::string& out = pair.server.output();
   CHECK(out.size() > 60'000);
+  CHECK(pair.server.take_buffer().empty());
+  CHECK(out.size() > 60'000);
   out.clear();
-  CHECK(pair.server.output().capacity() < 5000);
+  CHECK(pair.server.output().empty());
+  CHECK(pair.server.take_buffer().capacity() > 60'000);
+  CHECK(pair.server.wants_buffer());
+  std::string lent;
+  lent.reserve(5000);
+  pair.server.lend_buffer(std::move(lent));
+  CHECK_FALSE(pair.server.wants_buffer());
+}
+
+TEST_CASE("a frame that fits in a string without memory is no room for another buffer") {
+  Pair pair;
+  pair.run();
+  CHECK(pair.server.output().empty());
+  static_cast<void>(pair.server.take_buffer());
+  CHECK(pair.server.wants_buffer());
+  const std::string settings("\x00\x00\x00\x04\x00\x00\x00\x00\x00", 9);
+  REQUIRE(pair.server.receive(settings, {}));  // is acknowledged by 9 bytes
+  CHECK_FALSE(pair.server.wants_buffer());
+  CHECK(pair.server.output().size() == 9);
 }

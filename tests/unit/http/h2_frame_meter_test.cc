@@ -24,7 +24,8 @@ TEST_CASE("a token bucket gives its burst, then its rate") {
 }
 
 TEST_CASE("the meter names the byte before which the limit bit") {
-  FrameMeter meter(FrameMeter::Preface::kNone, leash::base::Fault::kOrigin, 2);
+  FrameMeter meter(FrameMeter::Preface::kNone, FrameMeter::Resets::kAll,
+                   leash::base::Fault::kOrigin, 2);
   const std::string bytes = rst(1) + rst(3) + rst(5) + rst(7);
   const std::size_t n = meter.take(bytes, kStart);
   CHECK(n < bytes.size());
@@ -35,7 +36,8 @@ TEST_CASE("the meter names the byte before which the limit bit") {
 }
 
 TEST_CASE("the meter skips the preface and payloads, in any split") {
-  FrameMeter meter(FrameMeter::Preface::kExpected, leash::base::Fault::kClient, 1);
+  FrameMeter meter(FrameMeter::Preface::kExpected, FrameMeter::Resets::kAll,
+                   leash::base::Fault::kClient, 1);
   // A payload that looks like RST_STREAM frames.
   const std::string bytes = hello() + data(1, rst(1) + rst(1) + rst(1)) + rst(1);
   for (const char c : bytes) CHECK(meter.take({&c, 1}, kStart) == 1);

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -200,10 +201,12 @@ class ClientLog : public H2Client::Handler {
   H2Client* consume_for = nullptr;
   bool keeps_bodies = true;
   std::size_t body_bytes = 0;
+  std::function<void(std::int32_t)> at_end;  // of a response
 
   void on_head(std::int32_t stream, ResponseHead head, bool ends_here) override {
     log.add("head", stream, std::to_string(head.status) + (ends_here ? " ends" : ""));
     heads.push_back(std::move(head));
+    if (ends_here && at_end) at_end(stream);
   }
   void on_goaway(std::int32_t last_stream) override { log.add("goaway", last_stream); }
   void on_body(std::int32_t stream, std::string_view bytes) override {
@@ -213,6 +216,7 @@ class ClientLog : public H2Client::Handler {
   }
   void on_end(std::int32_t stream, Fields trailers) override {
     log.add("end", stream, text_of_fields(trailers));
+    if (at_end) at_end(stream);
   }
   void on_reset(std::int32_t stream, const base::Error& error) override {
     log.add("reset", stream, error.text());

@@ -209,6 +209,36 @@ TEST_CASE("text messages are kept unmasked, up to the limit") {
   CHECK(seen.texts[1].is_cut);
 }
 
+TEST_CASE("a text without memory for it is known to be cut, and the next is kept again") {
+  WebSocketLimits limits;
+  limits.capture_bytes = 100;
+  WebSocketFrames frames(WebSocketSender::kOrigin, WebSocketDeflate::kOff, limits);
+  REQUIRE(frames.take(frame(kText, "begun")));
+  CHECK(frames.kept_bytes() == 5);
+  frames.set_may_keep(false);
+  REQUIRE(frames.take(frame(kFin, " and cut") + frame(kFin | kText, "never")));
+  frames.set_may_keep(true);
+  REQUIRE(frames.take(frame(kFin | kText, "kept")));
+  CHECK(frames.kept_bytes() == 0);
+  const auto texts = frames.take_texts();
+  REQUIRE(texts.size() == 3);
+  CHECK(texts[0].text == "begun");
+  CHECK(texts[0].is_cut);
+  CHECK(texts[1].text.empty());
+  CHECK(texts[1].is_cut);
+  CHECK(texts[2].text == "kept");
+  CHECK_FALSE(texts[2].is_cut);
+}
+
+TEST_CASE("a tiny text counts as a larger one") {
+  WebSocketLimits limits;
+  limits.capture_bytes = 25;
+  limits.capture_least = 10;
+  std::string bytes;
+  for (int i = 0; i < 100; ++i) bytes += frame(kFin | kText, "x");
+  CHECK(of_origin(bytes, limits).texts.size() == 3);
+}
+
 TEST_CASE("a flood of tiny frames costs counters only") {
   WebSocketFrames frames(WebSocketSender::kOrigin, WebSocketDeflate::kOff, {});
   std::string bytes;

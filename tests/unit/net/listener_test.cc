@@ -20,11 +20,13 @@ using namespace std::chrono_literals;
 using leash::base::Fd;
 using leash::base::IpAddress;
 using leash::base::SocketAddress;
+using leash::net::BoundUnix;
 using leash::net::Exclusive;
 using leash::net::listen_tcp;
 using leash::net::listen_unix;
 using leash::net::Listener;
 using leash::net::Loop;
+using leash::net::Peer;
 using leash::test::run_until;
 
 namespace {
@@ -73,9 +75,9 @@ TEST_CASE("each connection comes with its peer's address, non-blocking") {
   CHECK(bound->address.port != 0);
   std::vector<Fd> fds;
   std::vector<SocketAddress> peers;
-  const Listener listener(loop, std::move(bound->fd), [&](Fd fd, const SocketAddress& peer) {
+  const Listener listener(loop, std::move(bound->fd), [&](Fd fd, const Peer& peer) {
     fds.push_back(std::move(fd));
-    peers.push_back(peer);
+    peers.push_back(peer.address);
   });
   std::vector<Fd> clients;
   for (int i = 0; i < 100; ++i) clients.push_back(connect_to(bound->address));
@@ -109,12 +111,18 @@ TEST_CASE("an address of another machine cannot be bound") {
 TEST_CASE("IPv6 listens on IPv6 alone") {
   auto six = listen_tcp(*SocketAddress::parse("[::]:0"), Exclusive::kYes);
   if (!six) return;  // a machine without IPv6
-  const auto four = listen_tcp({IpAddress::v4(0), six->address.port}, Exclusive::kYes);
+  auto four = listen_tcp({IpAddress::v4(0), six->address.port}, Exclusive::kYes);
+  // Somebody else may have that port in IPv4.
+  for (int i = 0; !four && i < 100; ++i) {
+    six = listen_tcp(*SocketAddress::parse("[::]:0"), Exclusive::kYes);
+    REQUIRE(six);
+    four = listen_tcp({IpAddress::v4(0), six->address.port}, Exclusive::kYes);
+  }
   CHECK(four);
   Loop loop;
   std::optional<SocketAddress> peer;
   const Listener listener(loop, std::move(six->fd),
-                          [&](Fd, const SocketAddress& who) { peer = who; });
+                          [&](Fd, const Peer& who) { peer = who.address; });
   const auto client = connect_to({*IpAddress::parse("::1"), six->address.port});
   CHECK(run_until(loop, [&] { return peer.has_value(); }));
   CHECK(peer == leash::net::local_address(client.get()));
@@ -135,7 +143,7 @@ TEST_CASE("the accept callback may destroy the listener") {
   REQUIRE(bound);
   std::unique_ptr<Listener> listener;
   int count = 0;
-  listener = std::make_unique<Listener>(loop, std::move(bound->fd), [&](Fd, const SocketAddress&) {
+  listener = std::make_unique<Listener>(loop, std::move(bound->fd), [&](Fd, const Peer&) {
     ++count;
     loop.bury(std::move(listener));
   });
@@ -150,7 +158,7 @@ TEST_CASE("out of descriptors, those who wait are closed, and accepting goes on 
   REQUIRE(bound);
   std::vector<Fd> fds;
   const Listener listener(loop, std::move(bound->fd),
-                          [&](Fd fd, const SocketAddress&) { fds.push_back(std::move(fd)); });
+                          [&](Fd fd, const Peer&) { fds.push_back(std::move(fd)); });
   Fd waiting = connect_to(bound->address);
   std::vector<Fd> fillers;
   rlimit before{};
@@ -174,6 +182,7 @@ TEST_CASE("out of descriptors, those who wait are closed, and accepting goes on 
 TEST_CASE("a unix socket is 0660, and a stale one is replaced") {
   const TempDir dir;
   const std::string path = (dir.path / "admin.sock").string();
+  const std::string elsewhere = (dir.path / "elsewhere").string();
   {
     const mode_t former = ::umask(0077);
     const auto first = listen_unix(path);
@@ -185,18 +194,51 @@ TEST_CASE("a unix socket is 0660, and a stale one is replaced") {
     const auto second = listen_unix(path);
     REQUIRE_FALSE(second);
     CHECK(second.error().detail == "cannot listen on " + path + ": Address already in use");
+    std::filesystem::rename(path, elsewhere);
   }
+  std::filesystem::rename(elsewhere, path);  // as a process that was killed leaves it
   Loop loop;
   auto again = listen_unix(path);
   REQUIRE(again);
   int count = 0;
-  const Listener listener(loop, std::move(*again), [&](Fd, const SocketAddress& peer) {
-    CHECK(peer == SocketAddress{});
+  const Listener listener(loop, std::move(again->fd), [&](Fd, const Peer& peer) {
+    CHECK(peer.address == SocketAddress{});
+    CHECK(peer.name() == "unix:" + std::to_string(::getuid()));
     ++count;
   });
   const Fd client = connect_to(path);
   CHECK(client.is_open());
   CHECK(run_until(loop, [&] { return count == 1; }));
+}
+
+TEST_CASE("a unix socket's file goes with its owner, unless another has taken its place") {
+  const TempDir dir;
+  const std::string path = (dir.path / "proxy.sock").string();
+  {
+    const auto bound = listen_unix(path);
+    REQUIRE(bound);
+    CHECK(std::filesystem::exists(path));
+  }
+  CHECK_FALSE(std::filesystem::exists(path));
+  {
+    const auto bound = listen_unix(path);
+    REQUIRE(bound);
+    std::filesystem::remove(path);
+    std::ofstream(path) << "precious";
+  }
+  CHECK(std::filesystem::file_size(path) == 8);
+  std::filesystem::remove(path);
+  {
+    const auto first = listen_unix(path);
+    REQUIRE(first);
+    std::filesystem::remove(path);
+    auto second = listen_unix(path);
+    REQUIRE(second);
+    auto kept = std::make_unique<BoundUnix>(std::move(*second));
+    CHECK(std::filesystem::exists(path));
+    kept.reset();
+    CHECK_FALSE(std::filesystem::exists(path));
+  }
 }
 
 TEST_CASE("a unix socket takes no other file's place and no impossible path") {
@@ -211,4 +253,28 @@ TEST_CASE("a unix socket takes no other file's place and no impossible path") {
   CHECK_FALSE(listen_unix(std::string(200, 'x')));
   CHECK_FALSE(listen_unix(std::string("a\0b", 3)));
   CHECK_FALSE(listen_unix((dir.path / "no" / "such" / "dir").string()));
+}
+
+TEST_CASE("a socket that somebody else has bound says where it listens") {
+  const auto tcp = listen_tcp(loopback(), Exclusive::kYes);
+  REQUIRE(tcp);
+  const auto found = leash::net::endpoint_of(tcp->fd.get());
+  REQUIRE(found);
+  CHECK(found->tcp == tcp->address);
+  CHECK_FALSE(found->is_unix());
+
+  const TempDir dir;
+  const auto unix = listen_unix((dir.path / "s").string());
+  REQUIRE(unix);
+  CHECK(leash::net::endpoint_of(unix->fd.get())->path == (dir.path / "s").string());
+}
+
+TEST_CASE("what is no TCP or unix stream socket with a path is not taken over") {
+  CHECK_FALSE(leash::net::endpoint_of(-1));
+  const Fd udp(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  CHECK_FALSE(leash::net::endpoint_of(udp.get()));
+  const Fd packets(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+  CHECK_FALSE(leash::net::endpoint_of(packets.get()));
+  const Fd nameless(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  CHECK_FALSE(leash::net::endpoint_of(nameless.get()));
 }

@@ -198,6 +198,8 @@ struct Fixture {
     ::setenv("CARES_HOSTS", (dir / "hosts").c_str(), 1);
     options.servers = server.address();
     options.resolv_conf = (dir / "resolv.conf").string();
+    options.try_time = 60s;  // what is asked is counted: once, however slow the machine
+    options.negative_ttl = 60s;
   }
   ~Fixture() {
     resolver.reset();
@@ -220,8 +222,9 @@ struct Lookup {
   std::optional<Result<std::vector<IpAddress>>> result;
   std::unique_ptr<Pending> pending;
 
-  void start(Resolver& resolver, std::string_view name, std::chrono::milliseconds timeout = 10s) {
-    pending = resolver.resolve(*Host::parse(name), timeout, [this](auto got) {
+  void start(Resolver& resolver, std::string_view name, std::chrono::milliseconds timeout = 10s,
+             const std::string& owner = "192.0.2.200") {
+    pending = resolver.resolve(*Host::parse(name), owner, timeout, [this](auto got) {
       CHECK_FALSE(result.has_value());
       result = std::move(got);
       pending.reset();
@@ -382,7 +385,7 @@ TEST_CASE("a callback may cancel another that is ready, and ask again") {
   Lookup other;
   Lookup nested;
   bool done = false;
-  auto first = f.resolver->resolve(*Host::parse("192.0.2.1"), 1s, [&](const auto&) {
+  auto first = f.resolver->resolve(*Host::parse("192.0.2.1"), "", 1s, [&](const auto&) {
     other.pending.reset();
     nested.start(*f.resolver, "192.0.2.2");
     done = true;
@@ -400,7 +403,7 @@ TEST_CASE("each waiter has its own patience") {
   Lookup hasty;
   Lookup patient;
   hasty.start(*f.resolver, "slow.test", 10ms);
-  patient.start(*f.resolver, "slow.test", 500ms);
+  patient.start(*f.resolver, "slow.test", 3s);
   CHECK(run_until(f.loop, [&] { return hasty.result.has_value(); }));
   CHECK(hasty.result->error().code == Code::kResolveTimeout);
   CHECK(hasty.result->error().detail == "slow.test: no answer in time");
@@ -411,6 +414,7 @@ TEST_CASE("each waiter has its own patience") {
 
 TEST_CASE("a lost datagram is asked for again") {
   Fixture f;
+  f.options.try_time = 1s;
   f.server.add("a.test", "192.0.2.1");
   f.server.mute.insert("a.test");
   f.make();
@@ -439,6 +443,40 @@ TEST_CASE("too many look-ups at once are refused, those that share are not") {
   CHECK(c.result->error().code == Code::kNoMemoryLeft);
   CHECK(c.result->error().fault == Fault::kProxy);
   CHECK_FALSE(a2.result.has_value());
+}
+
+TEST_CASE("one owner's look-ups are bounded until they have ended, others have their own") {
+  Fixture f;
+  f.options.max_per_owner = 2;
+  f.options.try_time = 1s;
+  for (const auto* name : {"a.test", "b.test", "c.test"}) f.server.mute.insert(name);
+  f.server.add("d.test", "192.0.2.1");
+  f.make();
+  Lookup a;
+  Lookup b;
+  Lookup c;
+  Lookup shared;
+  Lookup other;
+  a.start(*f.resolver, "a.test", 10s, "one");
+  b.start(*f.resolver, "b.test", 10s, "one");
+  a.pending.reset();  // the query goes on, and counts
+  c.start(*f.resolver, "c.test", 10s, "one");
+  shared.start(*f.resolver, "b.test", 10s, "one");
+  other.start(*f.resolver, "d.test", 10s, "other");
+  CHECK(run_until(f.loop, [&] { return c.result && other.result; }));
+  CHECK(c.result->error().code == Code::kNoMemoryLeft);
+  CHECK(c.result->error().fault == Fault::kProxy);
+  CHECK(c.result->error().detail == "2 look-ups of this client are under way");
+  CHECK(other.text() == "192.0.2.1");
+  CHECK_FALSE(shared.result.has_value());
+
+  f.server.add("b.test", "192.0.2.2");  // answers the next try
+  f.server.mute.erase("b.test");
+  CHECK(run_until(f.loop, [&] { return b.result && shared.result; }));
+  Lookup next;
+  next.start(*f.resolver, "d2.test", 10s, "one");
+  CHECK(run_until(f.loop, [&] { return next.result.has_value(); }));
+  CHECK(next.text() == "resolve_failed");  // asked for, and there is none
 }
 
 TEST_CASE("hundreds of addresses come over TCP, and are cut to the limit") {

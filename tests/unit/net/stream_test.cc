@@ -139,6 +139,28 @@ TEST_CASE("reading starts paused; bytes come after resume") {
   CHECK(stream.is_quiet());
 }
 
+TEST_CASE("what one stream reads inside another's callback leaves that one's bytes alone") {
+  Loop loop;
+  Pair first = make_pair();
+  Pair second = make_pair();
+  Recorder outer;
+  Recorder inner;
+  Stream one(loop, std::move(first.near), outer);
+  Stream two(loop, std::move(second.near), inner);
+  std::string seen;
+  outer.then = [&](std::string_view bytes) {
+    two.resume_reading();
+    two.read_waiting();
+    seen = bytes;
+  };
+  put(first.far, "what the client sent");
+  put(second.far, "WHAT THE ORIGIN SAID");
+  one.resume_reading();
+  CHECK(run_until(loop, [&] { return !seen.empty(); }));
+  CHECK(seen == "what the client sent");
+  CHECK(inner.bytes == "WHAT THE ORIGIN SAID");
+}
+
 TEST_CASE("a handler that pauses inside on_bytes gets no more until it resumes") {
   Loop loop;
   Pair ends = make_tcp_pair();
@@ -440,6 +462,20 @@ TEST_CASE("a gentle close ends after its grace when the peer neither reads nor c
     take(far);
     return is_at_end(far) || ::send(far.get(), "x", 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0;
   }));
+}
+
+TEST_CASE("what goes with a gentle close is let go with the descriptor") {
+  Loop loop;
+  Pair ends = make_tcp_pair();
+  Recorder recorder;
+  auto stream = std::make_unique<Stream>(loop, std::move(ends.near), recorder);
+  auto companion = std::make_shared<int>(1);
+  const std::weak_ptr<int> watch = companion;
+  Stream::close_gently(std::move(stream), 10s, std::move(companion));
+  settle(loop);
+  CHECK_FALSE(watch.expired());
+  ends.far.reset();
+  CHECK(run_until(loop, [&] { return watch.expired(); }));
 }
 
 TEST_CASE("a gentle close of a dead stream is just a burial") {

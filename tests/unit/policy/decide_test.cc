@@ -116,13 +116,42 @@ TEST_CASE("a block entry with path rules blocks the path and lets CONNECT pass")
   CHECK(at_request(policy, "api.example", "POST", "/list").is_allowed);
 }
 
-TEST_CASE("a block path rule holds in every spelling of the path") {
+TEST_CASE("a block path rule holds for escapes, doubled slashes and path parameters") {
   const auto policy = snapshot(Mode::kBlocklist, {}, {entry("api.example", {}, {{"", "/upload"}})});
-  for (const char* path : {"/%75pload", "/%2575pload", "//upload", "/%2fupload", "/up%6coad?x"}) {
+  for (const char* path : {"/%75pload", "/%2575pload", "//upload", "/%2fupload", "/up%6coad?x",
+                           "/;/upload", "/;a=1/upload/x", "/upload;a=1/x", "/%3b/upload"}) {
     CHECK_MESSAGE(at_request(policy, "api.example", "GET", path).reason == "in_blocklist", path);
   }
   CHECK(at_request(policy, "api.example", "GET", "/a/../upload").reason == "ambiguous_path");
-  CHECK(at_request(policy, "api.example", "GET", "/free").is_allowed);
+  for (const char* path : {"/free", "/free;a=1/x", "/free?x=/;/upload", "/UPLOAD"}) {
+    CHECK_MESSAGE(at_request(policy, "api.example", "GET", path).is_allowed, path);
+  }
+}
+
+TEST_CASE("a blocked IPv4 address is blocked in every IPv6 literal that holds it") {
+  const auto bare = snapshot(Mode::kBlocklist, {}, {entry("192.0.2.1")});
+  for (const char* name :
+       {"192.0.2.1", "::ffff:192.0.2.1", "64:ff9b::192.0.2.1", "64:ff9b:1::192.0.2.1",
+        "64:ff9b:1:c000:2:100::", "64:ff9b:1:7:c0:2:100:0", "2002:c000:201::1", "::192.0.2.1",
+        "::ffff:0:192.0.2.1", "2001:0:c000:201::1", "2001:0:808:808::3fff:fdfe"}) {
+    const auto decision = at_connect(bare, name);
+    CHECK_MESSAGE(decision.reason == "in_blocklist", name);
+    CHECK_MESSAGE(decision.rule.ends_with(" 192.0.2.1"), name);
+  }
+  for (const char* name : {"192.0.2.2", "64:ff9b::192.0.2.2", "2001:db8::c000:201", "::1"}) {
+    CHECK_MESSAGE(at_connect(bare, name).is_allowed, name);
+  }
+  const auto paths = snapshot(
+      Mode::kBlocklist, {},
+      {entry("64:ff9b::192.0.2.1", {}, {{"", "/a"}}), entry("192.0.2.1", {}, {{"", "/b"}})});
+  CHECK(at_request(paths, "64:ff9b::192.0.2.1", "GET", "/a").reason == "in_blocklist");
+  CHECK(at_request(paths, "64:ff9b::192.0.2.1", "GET", "/b").reason == "in_blocklist");
+  CHECK(at_request(paths, "64:ff9b::192.0.2.1", "GET", "/c").is_allowed);
+  auto list = std::make_shared<HostSet>("lists/ads.txt");
+  list->add("192.0.2.1", 7);
+  auto listed = snapshot(Mode::kBlocklist, {});
+  listed.block_lists.push_back(std::move(list));
+  CHECK(at_connect(listed, "64:ff9b::192.0.2.1").rule == "lists/ads.txt:7 192.0.2.1");
 }
 
 TEST_CASE("a faulty block entry blocks its whole host, all ports and paths") {

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <string>
+
 #include "policy/decide.h"
 
 namespace leash::policy {
@@ -46,13 +48,48 @@ TEST_CASE("an allow rule needs the raw prefix") {
   CHECK_FALSE(matches({"", "/v1/"}, "GET", "/v1"));
 }
 
+bool is_read_under(const PathRule& rule, std::string_view method, std::string_view path) {
+  return PathReadings(path).match(rule, method);
+}
+
+TEST_CASE("an allow rule matches the reading without path parameters whenever it matches the raw") {
+  for (const char* path : {"/v1/;a=1/x", "/v1/x;a=1", "/v1/;/;/x", "/v1/m;v=1/n;w=2?q=;"}) {
+    CHECK_MESSAGE(matches({"", "/v1/"}, "GET", path), path);
+    CHECK_FALSE_MESSAGE(is_ambiguous_path(path), path);
+  }
+  CHECK_FALSE(matches({"", "/v1/"}, "GET", "/;/v1/x"));
+  CHECK_FALSE(matches({"", "/v1/"}, "GET", "/v1;a=1/x"));
+}
+
 TEST_CASE("a block rule also sees decoded and merged readings") {
-  CHECK(matches_as_read({"", "/v1/"}, "GET", "/%761%2Fx"));
-  CHECK(matches_as_read({"", "/a%20b"}, "GET", "/a b"));
-  CHECK(matches_as_read({"", "/a%20b"}, "GET", "/a%2520b"));
-  CHECK(matches_as_read({"", "/v1/"}, "GET", "///v1///x"));
-  CHECK_FALSE(matches_as_read({"", "/v1/"}, "GET", "/v2/v1/"));
-  CHECK_FALSE(matches_as_read({"PUT", "/v1/"}, "GET", "/v1/"));
+  CHECK(is_read_under({"", "/v1/"}, "GET", "/%761%2Fx"));
+  CHECK(is_read_under({"", "/a%20b"}, "GET", "/a b"));
+  CHECK(is_read_under({"", "/a%20b"}, "GET", "/a%2520b"));
+  CHECK(is_read_under({"", "/v1/"}, "GET", "///v1///x"));
+  CHECK_FALSE(is_read_under({"", "/v1/"}, "GET", "/v2/v1/"));
+  CHECK_FALSE(is_read_under({"PUT", "/v1/"}, "GET", "/v1/"));
+}
+
+TEST_CASE("a block rule also sees readings without path parameters") {
+  for (const char* path :
+       {"/admin/x", "/;/admin/x", "/;a=1/admin/x", "/;a=1;b=2/;c/admin/x", "/admin;x=1/y",
+        "/admin;/x", "/%3b/admin/x", "/%253ba=1/admin/x", "/;a%2fb/%61dmin/x", "/ad%6din;v=1/x",
+        "/;/%2561dmin/x", "/admin;x=1/y?z;a"}) {
+    CHECK_MESSAGE(is_read_under({"", "/admin/"}, "GET", path), path);
+  }
+  CHECK(is_read_under({"", "/x?key="}, "GET", "/x;v=1?key=1"));
+  CHECK(is_read_under({"", "/map;v=1/"}, "GET", "/map;v=1/x"));
+  for (const char* path : {"/", "/;admin/x", "/a;/admin/x", "/adm;in/x", "/Admin/x",
+                           "/x?/;/admin/x", "/map;v=1/admin/", "*", ""}) {
+    CHECK_FALSE_MESSAGE(is_read_under({"", "/admin/"}, "GET", path), path);
+  }
+}
+
+TEST_CASE("a path whose readings do not end is under every block rule") {
+  CHECK(is_read_under({"", "/admin/"}, "GET", "/%252525252525252541"));
+  std::string path = "/";
+  for (int i = 0; i < 2000; ++i) path += ";%252525253b%2525252525";
+  CHECK(is_read_under({"", "/admin/"}, "GET", path));
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "tls/certificate.h"
+#include "tls/direct_leaves.h"
 #include "tls/leaf.h"
 #include "tls/pem.h"
 #include "unit/tls/temp_dir.h"
@@ -27,7 +28,7 @@ base::Host host(const std::string& text) {
 }
 
 std::string refusal(const TempDir& dir) {
-  const auto issuer = open_issuer(dir.path());
+  const auto issuer = DirectIssuer::open(dir.path());
   if (issuer) return {};
   CHECK(issuer.error().code == base::Code::kBadKeyFile);
   return issuer.error().detail;
@@ -55,7 +56,7 @@ Identity ca_with(CertSpec spec) {
 TEST_CASE("the first start makes a CA, later ones use it") {
   const TempDir dir;
   const std::string place = dir.file("deep/ca");
-  const auto first = open_issuer(place);
+  const auto first = DirectIssuer::open(place);
   REQUIRE(first);
   CHECK(dir.mode("deep/ca") == 0700);
   CHECK(dir.mode("deep/ca/leash-ca-key.pem") == 0600);
@@ -63,7 +64,7 @@ TEST_CASE("the first start makes a CA, later ones use it") {
   CHECK((*first)->certificate_path() == place + "/leash-ca-cert.pem");
   CHECK((*first)->certificate_pem() == dir.text("deep/ca/leash-ca-cert.pem"));
   CHECK((*first)->fingerprint().size() == 32 * 3 - 1);
-  const auto second = open_issuer(place);
+  const auto second = DirectIssuer::open(place);
   REQUIRE(second);
   CHECK((*first)->fingerprint() == (*second)->fingerprint());
   CHECK(std::distance(std::filesystem::directory_iterator(place), {}) == 2);
@@ -86,7 +87,7 @@ TEST_CASE("starts at the same time end with one CA") {
   std::vector<std::thread> threads;
   for (std::string& print : prints) {
     threads.emplace_back([&dir, &print] {
-      const auto issuer = open_issuer(dir.path());
+      const auto issuer = DirectIssuer::open(dir.path());
       print = issuer ? (*issuer)->fingerprint() : issuer.error().text();
     });
   }
@@ -96,7 +97,7 @@ TEST_CASE("starts at the same time end with one CA") {
 
 TEST_CASE("a leaf has the whole profile, under another key than the CA's") {
   const TempDir dir;
-  const auto issuer = open_issuer(dir.path());
+  const auto issuer = DirectIssuer::open(dir.path());
   REQUIRE(issuer);
   const auto leaf = (*issuer)->issue(host("api.example.com"));
   REQUIRE(leaf);
@@ -128,7 +129,7 @@ TEST_CASE("a leaf has the whole profile, under another key than the CA's") {
 
 TEST_CASE("leaves share their key and never a serial") {
   const TempDir dir;
-  const auto issuer = open_issuer(dir.path());
+  const auto issuer = DirectIssuer::open(dir.path());
   REQUIRE(issuer);
   std::set<std::string> serials;
   std::shared_ptr<const Leaf> last;
@@ -148,7 +149,7 @@ TEST_CASE("leaves share their key and never a serial") {
 
 TEST_CASE("a name too long for the subject stands in a critical subjectAltName") {
   const TempDir dir;
-  const auto issuer = open_issuer(dir.path());
+  const auto issuer = DirectIssuer::open(dir.path());
   REQUIRE(issuer);
   const std::string just(std::string(60, 'a') + ".com");
   const auto fits = (*issuer)->issue(host(just));
@@ -166,7 +167,7 @@ TEST_CASE("a name too long for the subject stands in a critical subjectAltName")
 
 TEST_CASE("an address stands in the leaf as an address") {
   const TempDir dir;
-  const auto issuer = open_issuer(dir.path());
+  const auto issuer = DirectIssuer::open(dir.path());
   REQUIRE(issuer);
   const auto v4 = (*issuer)->issue(host("192.0.2.7"));
   const auto v6 = (*issuer)->issue(host("[2001:db8::7]"));
@@ -179,7 +180,7 @@ TEST_CASE("an address stands in the leaf as an address") {
 
 TEST_CASE("a key that others can read stops the start, with the command that mends it") {
   const TempDir dir;
-  REQUIRE(open_issuer(dir.path()));
+  REQUIRE(DirectIssuer::open(dir.path()));
   const std::string path = dir.file("leash-ca-key.pem");
   for (const int mode : {0604, 0640, 0666, 0700 | 010}) {
     CAPTURE(mode);
@@ -192,7 +193,7 @@ TEST_CASE("a key that others can read stops the start, with the command that men
 
 TEST_CASE("links, folders and FIFOs are no key files") {
   const TempDir dir;
-  REQUIRE(open_issuer(dir.path()));
+  REQUIRE(DirectIssuer::open(dir.path()));
   const std::string path = dir.file("leash-ca-key.pem");
   std::filesystem::rename(path, dir.file("real.pem"));
   std::filesystem::create_symlink(dir.file("real.pem"), path);
@@ -208,15 +209,15 @@ TEST_CASE("links, folders and FIFOs are no key files") {
 TEST_CASE("a key and a certificate that do not belong together are refused") {
   const TempDir dir;
   const TempDir other;
-  REQUIRE(open_issuer(dir.path()));
-  REQUIRE(open_issuer(other.path()));
+  REQUIRE(DirectIssuer::open(dir.path()));
+  REQUIRE(DirectIssuer::open(other.path()));
   dir.put("leash-ca-cert.pem", other.text("leash-ca-cert.pem"), 0644);
   CHECK(holds(refusal(dir), "does not belong"));
 }
 
 TEST_CASE("a certificate that lost its key is not replaced, a key without one gets one") {
   const TempDir dir;
-  REQUIRE(open_issuer(dir.path()));
+  REQUIRE(DirectIssuer::open(dir.path()));
   std::filesystem::remove(dir.file("leash-ca-cert.pem"));
   CHECK(refusal(dir).empty());
   CHECK(holds(dir.text("leash-ca-cert.pem"), "BEGIN CERTIFICATE"));
@@ -273,7 +274,7 @@ TEST_CASE("mitmproxy's CA is used as it is, key and certificate in one file") {
     spec.rsa_bits = bits;
     const Identity ca = ca_with(spec);
     dir.put("mitmproxy-ca.pem", private_pem(ca.key.get()) + pem_of(ca));
-    const auto issuer = open_issuer(dir.path());
+    const auto issuer = DirectIssuer::open(dir.path());
     REQUIRE(issuer);
     CHECK((*issuer)->certificate_pem() == pem_of(ca));
     CHECK((*issuer)->certificate_path() == dir.file("mitmproxy-ca-cert.pem"));
@@ -311,7 +312,7 @@ TEST_CASE("the certificate is read without its key, and never made") {
   REQUIRE_FALSE(none);
   CHECK(none.error().code == base::Code::kIo);
   CHECK(std::filesystem::is_empty(dir.path()));
-  const auto issuer = open_issuer(dir.path());
+  const auto issuer = DirectIssuer::open(dir.path());
   REQUIRE(issuer);
   std::filesystem::permissions(dir.file("leash-ca-key.pem"), std::filesystem::perms::none);
   const auto seen = read_ca_certificate(dir.path());

@@ -61,6 +61,26 @@ TEST_CASE("a good origin passes") {
   CHECK(trust.verdict("a.x.test:443", spec_for("DNS:*.x.test")).empty());
 }
 
+TEST_CASE("an origin that insists on a client certificate is told by that") {
+  Trust trust;
+  const Identity origin = make_identity(spec_for("DNS:a.test"), &trust.root);
+  for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+    const SslCtxPtr server = raw_server(origin);
+    SSL_CTX_set_max_proto_version(server.get(), version);
+    SSL_CTX_set_verify(server.get(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+    RawPeer peer(server.get(), RawPeer::Role::kServer);
+    const auto engine = trust.connect("a.test:443");
+    const auto result = talk(*engine, peer);
+    REQUIRE_FALSE(result);
+    CHECK(result.error().code == base::Code::kTlsServer);
+    CHECK(result.error().detail == (version == TLS1_3_VERSION
+                                        ? "the origin sent the alert: certificate required"
+                                          " (it had asked for a client certificate)"
+                                        : "the origin sent the alert: handshake failure"
+                                          " (it had asked for a client certificate)"));
+  }
+}
+
 TEST_CASE("time is checked") {
   Trust trust;
   CertSpec old = spec_for("DNS:a.test");
@@ -104,6 +124,28 @@ TEST_CASE("the chain is checked") {
   Identity outside = make_identity(spec_for("DNS:a.test"), &narrow);
   outside.chain = {narrow.certificate.get()};
   CHECK(trust.verdict("a.test:443", outside) == "permitted subtree violation");
+}
+
+TEST_CASE("a chain that was good before is good for its own names only") {
+  Trust trust;
+  const Identity origin =
+      make_identity(spec_for("DNS:a.test,DNS:*.x.test,IP:192.0.2.1"), &trust.root);
+  for (int round = 0; round < 2; ++round) {
+    CHECK(trust.verdict("a.test:443", origin).empty());
+    CHECK(trust.verdict("b.x.test:443", origin).empty());
+    CHECK(trust.verdict("192.0.2.1:443", origin).empty());
+    CHECK(trust.verdict("b.test:443", origin) == "hostname mismatch");
+    CHECK(trust.verdict("b.c.x.test:443", origin) == "hostname mismatch");
+    CHECK(trust.verdict("192.0.2.2:443", origin) == "IP address mismatch");
+  }
+}
+
+TEST_CASE("what was verified for one trust store is not for another") {
+  Trust trust;
+  const Identity origin = make_identity(spec_for("DNS:a.test"), &trust.root);
+  CHECK(trust.verdict("a.test:443", origin).empty());
+  Trust other;
+  CHECK(other.verdict("a.test:443", origin) == "unable to get local issuer certificate");
 }
 
 TEST_CASE("the name is checked, by subjectAltName alone") {

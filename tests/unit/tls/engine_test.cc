@@ -44,6 +44,48 @@ TEST_CASE("two engines shake hands in memory and agree on everything") {
   CHECK(pair.server->session().origin_cert_sha256.empty());
 }
 
+TEST_CASE("a ticket of TLS 1.3 may wait for what is sent next, and nothing else may") {
+  Legs legs;
+  std::string plain;
+  const auto established = [&] {
+    auto server = legs.accept("a.test:443");
+    const auto client = legs.connect("a.test:443");
+    for (int round = 0; round < 2; ++round) {
+      CHECK_FALSE(server->may_output_wait());
+      REQUIRE(server->receive(std::exchange(client->output(), {}), plain));
+      if (server->is_established()) break;
+      REQUIRE(client->receive(std::exchange(server->output(), {}), plain));
+    }
+    REQUIRE(server->is_established());
+    REQUIRE_FALSE(server->output().empty());
+    CHECK(server->may_output_wait());
+    return server;
+  };
+  auto server = established();
+  REQUIRE(server->send("answer"));
+  CHECK_FALSE(server->may_output_wait());
+  server = established();
+  server->finish();
+  CHECK_FALSE(server->may_output_wait());
+  server = established();
+  CHECK_FALSE(server->receive(std::string("\x17\x03\x03\x00\x20", 5) + pattern(32), plain));
+  CHECK_FALSE(server->may_output_wait());  // an alert
+}
+
+TEST_CASE("the end of a handshake of TLS 1.2 does not wait") {
+  Legs legs;
+  const auto server = legs.accept("a.test:443");
+  const SslCtxPtr context = raw_client();
+  SSL_CTX_set_max_proto_version(context.get(), TLS1_2_VERSION);
+  RawPeer client(context.get(), RawPeer::Role::kClient);
+  std::string plain;
+  REQUIRE(server->receive(client.step(""), plain));
+  REQUIRE(server->receive(client.step(std::exchange(server->output(), {})), plain));
+  REQUIRE(server->is_established());
+  REQUIRE_FALSE(server->output().empty());
+  CHECK_FALSE(server->may_output_wait());
+}
+
 TEST_CASE("a handshake comes out the same when it arrives byte by byte") {
   Legs legs;
   const auto server = legs.accept("a.test:443");

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "tls/authority_store.h"
+#include "tls/direct_leaves.h"
 #include "unit/tls/temp_dir.h"
 #include "unit/tls/test_pki.h"
 
@@ -16,7 +17,7 @@ namespace leash::tls {
 // Answers when told to.
 class SlowLeaves final : public LeafSource {
  public:
-  explicit SlowLeaves(Issuer& issuer) : issuer_(issuer) {}
+  explicit SlowLeaves(DirectIssuer& issuer) : issuer_(issuer) {}
   void leaf_for(const base::Host& host, Done done) override { waiting_.push_back({host, done}); }
 
   [[nodiscard]] std::size_t waiting() const { return waiting_.size(); }
@@ -34,17 +35,17 @@ class SlowLeaves final : public LeafSource {
     return first;
   }
 
-  Issuer& issuer_;
+  DirectIssuer& issuer_;
   std::deque<std::pair<base::Host, Done>> waiting_;
 };
 
 // A client context that trusts leash's own CA, and server contexts under it.
 struct Legs {
   Legs() {
-    auto opened = open_issuer(dir.path());
+    auto opened = DirectIssuer::open(dir.path());
     REQUIRE(opened);
     issuer = std::move(*opened);
-    leaves = make_leaf_cache(*issuer, 100);
+    leaves = std::make_unique<DirectLeaves>(*issuer, 100);
     auto made = make_server_context(*leaves);
     REQUIRE(made);
     server = std::move(*made);
@@ -67,7 +68,7 @@ struct Legs {
   }
 
   TempDir dir;
-  std::unique_ptr<Issuer> issuer;
+  std::unique_ptr<DirectIssuer> issuer;
   std::unique_ptr<LeafSource> leaves;
   std::unique_ptr<ServerContext> server;
   std::unique_ptr<ClientContext> client;

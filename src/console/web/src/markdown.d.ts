@@ -1,0 +1,5 @@
+// esbuild bundles documents as their text.
+declare module "*.md" {
+  const text: string;
+  export default text;
+}
