@@ -55,9 +55,11 @@ void Indexer::replace(std::uint64_t generation, const std::string& why) {
   std::unique_lock lock(mutex_);
   const auto is_over = [&] { return is_stopping_ || status_.generation != generation; };
   if (is_over()) return;
-  damage_ = why;
-  is_rebuild_wanted_ = true;
-  wakeup_.notify_all();
+  if (!is_being_made_) {  // else it is about the index before
+    damage_ = why;
+    is_rebuild_wanted_ = true;
+    wakeup_.notify_all();
+  }
   wakeup_.wait_for(lock, kReplaceTime, is_over);
 }
 
@@ -136,6 +138,7 @@ bool Indexer::begin_anew() {
     damage_.clear();
   }
   is_rebuild_wanted_ = false;
+  is_being_made_ = true;
   status_.is_ready = false;
   status_.counts = {};
   status_.bytes_done = 0;
@@ -152,6 +155,7 @@ void Indexer::work() {
   }
   {
     const std::scoped_lock lock(mutex_);
+    is_being_made_ = false;
     ++status_.generation;
   }
   wakeup_.notify_all();

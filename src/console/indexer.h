@@ -60,8 +60,9 @@ class Indexer {
   std::atomic<bool> is_stopping_{false};
   mutable std::mutex mutex_;
   std::condition_variable wakeup_;
-  IndexStatus status_;  // guarded by mutex_, like the next two
-  std::string damage_;  // why it is made anew; "": somebody wants that
+  IndexStatus status_;          // guarded by mutex_, like the next three
+  std::string damage_;          // why it is made anew; "": somebody wants that
+  bool is_being_made_ = false;  // the one before is gone, `generation` still its number
   std::chrono::steady_clock::time_point replaced_{};
   std::thread thread_;
 };
