@@ -1,5 +1,6 @@
 """What is shipped beside the programs agrees with them: man pages, completion, dashboard and alert rules."""
 
+import http.client
 import json
 import lzma
 import os
@@ -179,16 +180,18 @@ def test_containers_have_no_rights(name, port):
 
 
 def newer_podman():
-    """Where Podman's package of Debian 13 is, as this host's mirror has it; None where it cannot be reached."""
+    """Podman's package of Debian 13, as this host's mirror has it; None where it cannot be had."""
     mirror = "http://deb.debian.org/debian"
     architecture = subprocess.run(["dpkg", "--print-architecture"], capture_output=True, text=True, check=True).stdout.strip()
     try:
         with urllib.request.urlopen(f"{mirror}/dists/trixie/main/binary-{architecture}/Packages.xz", timeout=60) as packages:
             entries = lzma.decompress(packages.read()).decode().split("\n\n")
-    except OSError:
+        entry = next(text for text in entries if text.startswith("Package: podman\n"))
+        address = f"{mirror}/" + re.search(r"^Filename: (.*)$", entry, re.MULTILINE).group(1)
+        with urllib.request.urlopen(address, timeout=60) as package:
+            return package.read()
+    except (OSError, http.client.HTTPException):
         return None
-    entry = next(text for text in entries if text.startswith("Package: podman\n"))
-    return f"{mirror}/" + re.search(r"^Filename: (.*)$", entry, re.MULTILINE).group(1)
 
 
 @pytest.fixture(scope="module")
@@ -197,12 +200,11 @@ def quadlet_generator(tmp_path_factory):
     here = next((path for path in ("/usr/libexec/podman/quadlet", "/usr/lib/podman/quadlet") if os.access(path, os.X_OK)), None)
     if here:
         return here
-    address = newer_podman()
-    if address is None:
+    package = newer_podman()
+    if package is None:
         pytest.skip("no quadlet generator is here (Podman 4.4 or later), and no mirror to fetch one from")
     place = tmp_path_factory.mktemp("podman")
-    with urllib.request.urlopen(address, timeout=60) as package:
-        (place / "podman.deb").write_bytes(package.read())
+    (place / "podman.deb").write_bytes(package)
     subprocess.run(["dpkg-deb", "-x", place / "podman.deb", place / "root"], check=True)
     return str(place / "root" / "usr" / "libexec" / "podman" / "quadlet")
 

@@ -66,8 +66,9 @@ class Manager:
         """A program that becomes leash with the sockets as descriptors 3 and following."""
         lines = ["#!/bin/bash"]
         # First out of the way: one of them may be 3 by chance.
-        lines += [f"exec {90 + index}<&{sock.fileno()}" for index, sock in enumerate(self.sockets)]
-        lines += [f"exec {3 + index}<&{90 + index} {90 + index}<&-" for index in range(len(self.sockets))]
+        away = 1 + max([3 + len(self.sockets), *(sock.fileno() for sock in self.sockets)])
+        lines += [f"exec {away + index}<&{sock.fileno()}" for index, sock in enumerate(self.sockets)]
+        lines += [f"exec {3 + index}<&{away + index} {away + index}<&-" for index in range(len(self.sockets))]
         lines += [f"export LISTEN_PID={pid} LISTEN_FDS={len(self.sockets) if count is None else count}", f'exec "{LEASH}" "$@"']
         self.launcher.write_text("\n".join(lines) + "\n")
         self.launcher.chmod(0o755)

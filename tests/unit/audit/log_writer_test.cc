@@ -333,7 +333,7 @@ TEST_CASE("a full disk refuses the line that did not fit and leaves no trace of 
   const std::string before = read_file(path);
   for (long room = 0; room < static_cast<long>(before.size()); room += 17) {
     disk.room = room;
-    const auto refused = put(*writer, "never");
+    const auto refused = put(*writer, "never, as it is longer than the one before");
     REQUIRE_FALSE(refused);
     CHECK(refused.error().code == base::Code::kAuditUnavailable);
     CHECK_FALSE(writer->is_writable());
