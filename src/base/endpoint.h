@@ -11,6 +11,8 @@
 namespace leash::base {
 
 struct Endpoint {
+  static constexpr std::string_view kUnix = "unix:";  // before a path
+
   SocketAddress tcp;
   std::string path;  // of a unix socket; "" for TCP
 

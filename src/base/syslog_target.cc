@@ -5,7 +5,6 @@
 namespace leash::base {
 namespace {
 
-constexpr std::string_view kUnix = "unix:";
 constexpr std::string_view kUdp = "udp://";
 constexpr std::string_view kTcp = "tcp://";
 
@@ -13,7 +12,7 @@ constexpr std::string_view kTcp = "tcp://";
 
 Result<SyslogTarget> SyslogTarget::parse(std::string_view text) {
   SyslogTarget out;
-  if (text.starts_with(kUnix)) {
+  if (text.starts_with(Endpoint::kUnix)) {
     auto endpoint = Endpoint::parse(text);
     if (!endpoint) return tl::unexpected(std::move(endpoint.error()));
     out.path = std::move(endpoint->path);
@@ -33,7 +32,7 @@ Result<SyslogTarget> SyslogTarget::parse(std::string_view text) {
 std::string SyslogTarget::text() const {
   switch (transport) {
     case Transport::kUnix:
-      return std::string(kUnix) + path;
+      return std::string(Endpoint::kUnix) + path;
     case Transport::kUdp:
       return std::string(kUdp) + server.text();
     case Transport::kTcp:

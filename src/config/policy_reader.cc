@@ -14,22 +14,6 @@ constexpr std::size_t kMostFindings = 100;
 constexpr std::size_t kLongestReason = 1024;
 constexpr std::size_t kLongestPrefix = 4096;
 
-// For a finding, which may end up on a terminal: short, and without control bytes.
-std::string quoted(std::string_view text) {
-  constexpr std::size_t kMost = 80;
-  std::string_view shown = text.substr(0, kMost);
-  while (shown.size() < text.size() && !shown.empty() &&
-         (static_cast<unsigned char>(text[shown.size()]) & 0xc0) == 0x80) {
-    shown.remove_suffix(1);
-  }
-  std::string out("'");
-  for (const char c : shown) {
-    const auto byte = static_cast<unsigned char>(c);
-    out.push_back(byte < 0x20 || byte == 0x7f ? '?' : c);
-  }
-  return out.append(shown.size() < text.size() ? "...'" : "'");
-}
-
 // Reads one item of the list; any fault makes the whole entry faulty.
 class EntryReader {
  public:
@@ -61,7 +45,7 @@ class EntryReader {
     }
     auto host = parse_policy_host(node.text);
     if (!host) {
-      log_.error(node.line, "bad host " + quoted(node.text) + ": " + host.error().text());
+      log_.error(node.line, "bad host " + base::quoted(node.text) + ": " + host.error().text());
       return false;
     }
     entry_.host = std::move(*host);
@@ -88,7 +72,7 @@ class EntryReader {
     for (std::size_t i = 0; i + 1 < item.items.size(); i += 2) {
       const YamlNode& key = item.items[i];
       if (std::find(seen.begin(), seen.end(), key.text) != seen.end()) {
-        fault(key.line, "the key " + quoted(key.text) + " appears twice");
+        fault(key.line, "the key " + base::quoted(key.text) + " appears twice");
       }
       // The list of known keys is short; a stranger's thousand unknown ones need no second look.
       if (seen.size() < 16) seen.push_back(key.text);
@@ -109,7 +93,7 @@ class EntryReader {
     if (key.text == "expires") return read_expires(value);
     if (key.text == "networks" && is_enforce) return read_networks(value);
     if (key.text == "tls" && is_enforce) return read_tls(value);
-    fault(key.line, "unknown key " + quoted(key.text));
+    fault(key.line, "unknown key " + base::quoted(key.text));
   }
 
   void read_ports(const YamlNode& value) {
@@ -120,7 +104,7 @@ class EntryReader {
       const auto port = item.is_scalar() && !item.is_quoted && !item.text.starts_with('0')
                             ? base::parse_decimal(item.text, 65535)
                             : std::nullopt;
-      if (!port) return fault(item.line, "bad port " + quoted(item.text));
+      if (!port) return fault(item.line, "bad port " + base::quoted(item.text));
       ports.push_back(static_cast<std::uint16_t>(*port));
     }
     std::sort(ports.begin(), ports.end());
@@ -149,17 +133,18 @@ class EntryReader {
         auto method = value.is_scalar() ? parse_policy_method(value.text)
                                         : base::Result<std::string>(base::fail(
                                               base::Code::kBadConfig, base::Fault::kProxy));
-        if (!method) return fault(value.line, "bad method " + quoted(value.text));
+        if (!method) return fault(value.line, "bad method " + base::quoted(value.text));
         rule.method = std::move(*method);
       } else if (key.text == "prefix" && !has_prefix) {
         has_prefix = true;
         if (!value.is_scalar()) return fault(value.line, "a prefix must be text");
         if (const auto wrong = prefix_fault(value.text); !wrong.empty()) {
-          return fault(value.line, "bad prefix " + quoted(value.text) + ": " + wrong);
+          return fault(value.line, "bad prefix " + base::quoted(value.text) + ": " + wrong);
         }
         rule.prefix = value.text;
       } else {
-        return fault(key.line, "unknown or repeated key " + quoted(key.text) + " in a path rule");
+        return fault(key.line,
+                     "unknown or repeated key " + base::quoted(key.text) + " in a path rule");
       }
     }
     if (!has_prefix) return fault(item.line, "a path rule without a prefix");
@@ -178,8 +163,8 @@ class EntryReader {
   void read_expires(const YamlNode& value) {
     const auto moment = value.is_scalar() ? parse_iso_time(value.text) : std::nullopt;
     if (!moment) {
-      return fault(value.line,
-                   "bad date " + quoted(value.text) + ": write 2026-12-31 or 2026-12-31T00:00:00Z");
+      return fault(value.line, "bad date " + base::quoted(value.text) +
+                                   ": write 2026-12-31 or 2026-12-31T00:00:00Z");
     }
     entry_.expires = *moment;
   }
@@ -190,7 +175,7 @@ class EntryReader {
     for (const YamlNode& item : value.items) {
       auto network = base::Network::parse(item.text);
       if (!item.is_scalar() || !network) {
-        return fault(item.line, "bad network " + quoted(item.text));
+        return fault(item.line, "bad network " + base::quoted(item.text));
       }
       entry_.networks.push_back(*network);
     }
@@ -200,7 +185,7 @@ class EntryReader {
     if (value.text == "splice") {
       entry_.tls = policy::TlsMode::kSplice;
     } else if (value.text != "intercept") {
-      fault(value.line, "tls must be 'intercept' or 'splice', not " + quoted(value.text));
+      fault(value.line, "tls must be 'intercept' or 'splice', not " + base::quoted(value.text));
     }
   }
 
@@ -248,7 +233,7 @@ class TopLevelReader {
         if (!value.is_null() && !value.is_list())
           broken(value.line, "'lists' must be a list of files");
       } else {
-        log_.warning(key.line, "unknown key " + quoted(key.text) + " is ignored");
+        log_.warning(key.line, "unknown key " + base::quoted(key.text) + " is ignored");
       }
     }
     // A mistyped "block:" would read as a list that blocks nothing.
@@ -260,7 +245,7 @@ class TopLevelReader {
 
   void read_list_file(const YamlNode& item) {
     if (!item.is_scalar() || !is_clean_path(item.text)) {
-      return broken(item.line, "bad list file " + quoted(item.text) +
+      return broken(item.line, "bad list file " + base::quoted(item.text) +
                                    ": it must be a relative path below the policy directory");
     }
     if (std::find(out_.lists.begin(), out_.lists.end(), item.text) == out_.lists.end()) {
@@ -346,12 +331,14 @@ base::Result<std::string> parse_policy_method(std::string_view text) {
   for (const char c : text) {
     const char upper = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
     if ((upper < 'A' || upper > 'Z') && upper != '-' && upper != '_') {
-      return base::fail(base::Code::kBadConfig, base::Fault::kProxy, "bad method " + quoted(text));
+      return base::fail(base::Code::kBadConfig, base::Fault::kProxy,
+                        "bad method " + base::quoted(text));
     }
     method.push_back(upper);
   }
   if (method.size() > 32) {
-    return base::fail(base::Code::kBadConfig, base::Fault::kProxy, "bad method " + quoted(text));
+    return base::fail(base::Code::kBadConfig, base::Fault::kProxy,
+                      "bad method " + base::quoted(text));
   }
   return method;
 }

@@ -12,15 +12,6 @@ tl::unexpected<base::Error> refuse(std::string text) {
   return base::fail(base::Code::kBadConfig, base::Fault::kProxy, std::move(text));
 }
 
-std::string quoted(std::string_view text) {
-  std::string out("'");
-  for (const char c : text.substr(0, 200)) {
-    const auto byte = static_cast<unsigned char>(c);
-    out.push_back(byte < 0x20 || byte == 0x7f ? '?' : c);
-  }
-  return out.append("'");
-}
-
 }  // namespace
 
 base::Result<std::vector<base::Endpoint>> parse_listen(const std::vector<std::string>& texts) {
@@ -28,12 +19,12 @@ base::Result<std::vector<base::Endpoint>> parse_listen(const std::vector<std::st
   for (const std::string& text : texts) {
     const auto endpoint = base::Endpoint::parse(text);
     if (!endpoint && text.starts_with("unix:")) {
-      return refuse(quoted(text) + ": " + endpoint.error().detail);
+      return refuse(base::quoted(text) + ": " + endpoint.error().detail);
     }
-    if (!endpoint) return refuse(quoted(text) + " is not ADDR:PORT or unix:PATH");
+    if (!endpoint) return refuse(base::quoted(text) + " is not ADDR:PORT or unix:PATH");
     const bool may_repeat = !endpoint->is_unix() && endpoint->tcp.port == 0;
     if (!may_repeat && std::find(out.begin(), out.end(), *endpoint) != out.end()) {
-      return refuse(quoted(text) + " appears twice");
+      return refuse(base::quoted(text) + " appears twice");
     }
     out.push_back(*endpoint);
   }
@@ -46,7 +37,7 @@ base::Result<std::vector<base::SocketAddress>> parse_console_listen(
   std::vector<base::SocketAddress> out;
   for (const std::string& text : texts) {
     const auto address = base::SocketAddress::parse(text);
-    if (!address) return refuse(quoted(text) + " is not ADDR:PORT");
+    if (!address) return refuse(base::quoted(text) + " is not ADDR:PORT");
     out.push_back(*address);
   }
   if (out.empty()) return refuse("at least one ADDR:PORT is needed");
@@ -57,7 +48,7 @@ base::Result<std::vector<base::Host>> parse_proxy_names(const std::vector<std::s
   std::vector<base::Host> out;
   for (const std::string& text : texts) {
     const auto host = base::Host::parse_lenient(text);
-    if (!host || host->empty()) return refuse(quoted(text) + " is not a host");
+    if (!host || host->empty()) return refuse(base::quoted(text) + " is not a host");
     out.push_back(*host);
   }
   return out;
@@ -68,15 +59,16 @@ base::Result<std::string> parse_admin(std::string_view text) {
   if (text == "off") return out;
   const auto endpoint = base::Endpoint::parse(text);
   if (endpoint) return out;
-  if (text.starts_with("unix:")) return refuse(quoted(text) + ": " + endpoint.error().detail);
-  return refuse(quoted(text) + " is not ADDR:PORT, unix:PATH or off");
+  if (text.starts_with("unix:")) return refuse(base::quoted(text) + ": " + endpoint.error().detail);
+  return refuse(base::quoted(text) + " is not ADDR:PORT, unix:PATH or off");
 }
 
 base::Result<std::optional<base::SyslogTarget>> parse_syslog(std::string_view text) {
   if (text == "off") return std::optional<base::SyslogTarget>();
   auto target = base::SyslogTarget::parse(text);
   if (!target) {
-    return refuse(quoted(text) + " is not unix:PATH, udp://HOST:PORT, tcp://HOST:PORT or off (" +
+    return refuse(base::quoted(text) +
+                  " is not unix:PATH, udp://HOST:PORT, tcp://HOST:PORT or off (" +
                   target.error().text() + ")");
   }
   return std::optional(std::move(*target));
@@ -85,7 +77,7 @@ base::Result<std::optional<base::SyslogTarget>> parse_syslog(std::string_view te
 base::Result<std::string> parse_socket_path(std::string_view text) {
   if (text == "off") return std::string();
   auto endpoint = base::Endpoint::parse("unix:" + std::string(text));
-  if (!endpoint) return refuse(quoted(text) + ": " + endpoint.error().detail);
+  if (!endpoint) return refuse(base::quoted(text) + ": " + endpoint.error().detail);
   return std::move(endpoint->path);
 }
 
@@ -93,7 +85,7 @@ base::Result<std::vector<base::Network>> parse_networks(const std::vector<std::s
   std::vector<base::Network> out;
   for (const std::string& text : texts) {
     const auto network = base::Network::parse(text);
-    if (!network) return refuse(quoted(text) + " is not a network such as 10.0.0.0/8");
+    if (!network) return refuse(base::quoted(text) + " is not a network such as 10.0.0.0/8");
     out.push_back(*network);
   }
   return out;
@@ -102,7 +94,7 @@ base::Result<std::vector<base::Network>> parse_networks(const std::vector<std::s
 base::Result<std::size_t> parse_count(std::string_view text, std::size_t least, std::size_t most) {
   const auto value = base::parse_decimal(text, most);
   if (!value || *value < least) {
-    return refuse(quoted(text) + " is not a number from " + std::to_string(least) + " to " +
+    return refuse(base::quoted(text) + " is not a number from " + std::to_string(least) + " to " +
                   std::to_string(most));
   }
   return static_cast<std::size_t>(*value);
@@ -126,20 +118,21 @@ base::Result<std::chrono::milliseconds> parse_duration(std::string_view text) {
     if (out > kLongest) break;
     return out;
   }
-  return refuse(quoted(text) + " is not a time such as 500ms, 10s, 15min or 2h (at most 24h)");
+  return refuse(base::quoted(text) +
+                " is not a time such as 500ms, 10s, 15min or 2h (at most 24h)");
 }
 
 base::Result<bool> parse_switch(std::string_view text) {
   if (text == "1" || text == "true") return true;
   if (text == "0" || text == "false") return false;
-  return refuse(quoted(text) + " is neither 1 (true) nor 0 (false)");
+  return refuse(base::quoted(text) + " is neither 1 (true) nor 0 (false)");
 }
 
 base::Result<std::string> parse_file_path(std::string_view text) {
   if (text.empty()) return refuse("an empty path");
   for (const char c : text) {
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-      return refuse(quoted(text) + " holds control characters");
+      return refuse(base::quoted(text) + " holds control characters");
     }
   }
   return std::string(text);
@@ -149,7 +142,7 @@ base::Result<std::string> parse_identity_host(std::string_view text) {
   text = base::trim(text);
   if (text.empty()) return std::string();
   const auto host = base::Host::parse_lenient(text);
-  if (!host) return refuse(quoted(text) + " is not a host");
+  if (!host) return refuse(base::quoted(text) + " is not a host");
   return host->text();
 }
 

@@ -27,8 +27,7 @@ Reply json_reply(std::string body) { return {.body = std::move(body)}; }
 base::Result<JsonValue> read_body(const Request& request) {
   auto body = JsonValue::parse(request.body);
   if (!body || !body->is_object()) {
-    return base::fail(base::Code::kBadConfig, base::Fault::kClient,
-                      "the body must be a JSON object");
+    return bad_request("the body must be a JSON object");
   }
   return std::move(*body);
 }
@@ -39,8 +38,7 @@ base::Result<std::size_t> read_count(const Request& request, const char* name, s
   if (!text || text->empty()) return fallback;
   const auto count = base::parse_decimal(*text);
   if (!count) {
-    return base::fail(base::Code::kBadConfig, base::Fault::kClient,
-                      std::string(name) + ": not a number");
+    return bad_request(std::string(name) + ": not a number");
   }
   return static_cast<std::size_t>(std::min<std::uint64_t>(*count, most));
 }

@@ -21,7 +21,7 @@ base::Result<std::optional<std::uint64_t>> read_cursor(const Request& request) {
   if (!text || text->empty()) return std::optional<std::uint64_t>();
   const auto seq = base::parse_decimal(*text);
   if (!seq) {
-    return base::fail(base::Code::kBadConfig, base::Fault::kClient, "cursor: not one of ours");
+    return bad_request("cursor: not one of ours");
   }
   return std::optional(*seq);
 }

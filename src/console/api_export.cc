@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t kRowsAtOnce = 2'000;
 constexpr std::size_t kPieceBytes = std::size_t{256} * 1024;
-constexpr std::chrono::seconds kFetchTime{60};
+constexpr std::chrono::seconds kExportTime{60};
 
 enum class Format { kNdjson, kCsv, kHar };
 
@@ -83,7 +83,7 @@ class Export {
     if (!rows || rows->empty()) return false;
     rows_ = std::move(*rows);
     after_ = rows_.back().row.seq;
-    fetcher_.set_deadline(std::chrono::steady_clock::now() + kFetchTime);
+    fetcher_.set_deadline(std::chrono::steady_clock::now() + kExportTime);
     return true;
   }
 

@@ -19,12 +19,9 @@ base::Result<std::vector<PolicyChange>> read_changes(const JsonValue& body) {
   std::vector<PolicyChange> out;
   const auto list = body.member("changes");
   if (!list) return out;
-  const auto refuse = [](const char* text) {
-    return base::fail(base::Code::kBadConfig, base::Fault::kClient, text);
-  };
-  if (!list->is_array()) return refuse("changes must be a list");
+  if (!list->is_array()) return bad_request("changes must be a list");
   for (const JsonValue& item : list->items()) {
-    if (out.size() == kMostChanges) return refuse("more than 200 changes");
+    if (out.size() == kMostChanges) return bad_request("more than 200 changes");
     auto change = read_change(item);
     if (!change) return tl::unexpected(change.error());
     out.push_back(std::move(*change));
@@ -39,8 +36,7 @@ base::Result<std::map<std::string, std::string>> read_texts(const JsonValue& bod
   for (const std::string& name : files->keys()) {
     const auto text = files->text(name);
     if (!list_of_file(name) || !text) {
-      return base::fail(base::Code::kBadConfig, base::Fault::kClient,
-                        "files may be enforce.yaml and blocklist.yaml, each a text");
+      return bad_request("files may be enforce.yaml and blocklist.yaml, each a text");
     }
     out[name] = *text;
   }

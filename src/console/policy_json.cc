@@ -5,23 +5,20 @@
 #include <chrono>
 
 #include "config/policy_reader.h"
+#include "console/http_message.h"
 #include "insight/moment.h"
 
 namespace leash::console {
 namespace {
 
-tl::unexpected<base::Error> refuse(std::string text) {
-  return base::fail(base::Code::kBadConfig, base::Fault::kClient, std::move(text));
-}
-
 // A text of the body that may stand on one line of a file.
 base::Result<std::string> read_line(const JsonValue& body, const char* key) {
   if (!body.has(key)) return std::string();
   const auto text = body.text(key);
-  if (!text) return refuse(std::string(key) + " must be a text");
+  if (!text) return bad_request(std::string(key) + " must be a text");
   const bool is_broken = std::any_of(text->begin(), text->end(),
                                      [](char c) { return c == '\r' || c == '\n' || c == '\0'; });
-  if (is_broken) return refuse(std::string(key) + " contains invalid characters");
+  if (is_broken) return bad_request(std::string(key) + " contains invalid characters");
   return *text;
 }
 
@@ -34,7 +31,8 @@ std::string trimmed(const std::string& text) {
 base::Result<std::optional<std::uint16_t>> read_port(const JsonValue& body) {
   if (!body.has("port")) return std::optional<std::uint16_t>();
   const auto port = body.integer("port");
-  if (!port || *port < 1 || *port > 65'535) return refuse("port must be a number from 1 to 65535");
+  if (!port || *port < 1 || *port > 65'535)
+    return bad_request("port must be a number from 1 to 65535");
   return std::optional(static_cast<std::uint16_t>(*port));
 }
 
@@ -79,7 +77,7 @@ void write_findings(JsonWriter& json, const std::vector<config::Finding>& findin
 
 base::Result<config::EntryChange> read_entry_change(const JsonValue& body, config::PolicyList list,
                                                     config::EntryAction action) {
-  if (!body.is_object()) return refuse("the body must be an object");
+  if (!body.is_object()) return bad_request("the body must be an object");
   std::array<std::string, 6> texts;
   constexpr std::array kKeys = {"host", "scope", "method", "prefix", "reason", "expires"};
   for (std::size_t i = 0; i < kKeys.size(); ++i) {
@@ -90,7 +88,7 @@ base::Result<config::EntryChange> read_entry_change(const JsonValue& body, confi
   auto& [host, scope, method, prefix, reason, expires] = texts;
   config::EntryChange out;
   out.host = trimmed(host);
-  if (out.host.empty()) return refuse("host required");
+  if (out.host.empty()) return bad_request("host required");
   const auto port = read_port(body);
   if (!port) return tl::unexpected(port.error());
   const bool is_add = action == config::EntryAction::kAdd;
@@ -122,13 +120,13 @@ std::optional<config::PolicyList> list_of_file(std::string_view file) {
 }
 
 base::Result<PolicyChange> read_change(const JsonValue& body) {
-  if (!body.is_object()) return refuse("a change must be an object");
+  if (!body.is_object()) return bad_request("a change must be an object");
   PolicyChange out;
   const auto list = parse_list(body.text("list").value_or(""));
-  if (!list) return refuse("list must be enforce or blocklist");
+  if (!list) return bad_request("list must be enforce or blocklist");
   out.list = *list;
   const std::string action = body.text("action").value_or("");
-  if (action != "add" && action != "remove") return refuse("action must be add or remove");
+  if (action != "add" && action != "remove") return bad_request("action must be add or remove");
   out.action = action == "add" ? config::EntryAction::kAdd : config::EntryAction::kRemove;
   auto entry = read_entry_change(body, out.list, out.action);
   if (!entry) return tl::unexpected(entry.error());

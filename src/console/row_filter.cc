@@ -14,17 +14,13 @@ namespace {
 constexpr std::size_t kMostText = 512;
 constexpr std::size_t kMostHosts = 200;
 
-tl::unexpected<base::Error> refuse(std::string text) {
-  return base::fail(base::Code::kBadConfig, base::Fault::kClient, std::move(text));
-}
-
 base::Result<std::optional<std::int64_t>> read_time(const Request& request, const char* name) {
   const auto text = request.parameter(name);
   if (!text || base::trim(*text).empty()) return std::optional<std::int64_t>();
   const auto moment = insight::parse_moment(base::trim(*text), std::chrono::system_clock::now());
   if (!moment) {
-    return refuse(std::string(name) +
-                  ": not a time (2026-01-31T12:00:00Z, Unix seconds, or 15m, 2h, 7d ago)");
+    return bad_request(std::string(name) +
+                       ": not a time (2026-01-31T12:00:00Z, Unix seconds, or 15m, 2h, 7d ago)");
   }
   return std::chrono::duration_cast<std::chrono::microseconds>(moment->time_since_epoch()).count();
 }
@@ -47,7 +43,7 @@ base::Result<std::vector<std::string>> read_hosts(const Request& request, const 
     if (host.starts_with("*.")) host.erase(0, 2);
     if (!host.empty()) out.push_back(std::move(host));
   }
-  if (out.size() > kMostHosts) return refuse(std::string(name) + ": more than 200 hosts");
+  if (out.size() > kMostHosts) return bad_request(std::string(name) + ": more than 200 hosts");
   return out;
 }
 
@@ -57,7 +53,7 @@ base::Result<EventMask> read_events(const std::string& text) {
   for (const std::string& word : config::split_words(text)) {
     if (word == "all") return kAllEvents;
     const auto kind = parse_event_kind(word);
-    if (!kind) return refuse("event: no such event: " + word.substr(0, 40));
+    if (!kind) return bad_request("event: no such event: " + word.substr(0, 40));
     mask |= mask_of(*kind);
   }
   return mask;
@@ -82,7 +78,7 @@ base::Result<std::vector<std::pair<std::uint16_t, std::uint16_t>>> read_statuses
       from = number(word.substr(0, dash));
       to = dash == std::string::npos ? from : number(word.substr(dash + 1));
     }
-    if (!from || !to) return refuse("status: write 404, 4xx or 400-499");
+    if (!from || !to) return bad_request("status: write 404, 4xx or 400-499");
     out.emplace_back(*from, *to);
   }
   return out;
@@ -99,7 +95,7 @@ base::Result<RowFilter> RowFilter::parse(const Request& request) {
   if (!before) return tl::unexpected(before.error());
   out.before_us = *before;
   out.text = search_form(parameter(request, "q"));
-  if (out.text.size() > kMostText) return refuse("q: longer than 512 bytes");
+  if (out.text.size() > kMostText) return bad_request("q: longer than 512 bytes");
   auto hosts = read_hosts(request, "host");
   if (!hosts) return tl::unexpected(hosts.error());
   out.hosts = std::move(*hosts);

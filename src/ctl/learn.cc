@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "base/text.h"
 #include "config/policy_edit.h"
 #include "config/policy_reader.h"
 #include "ctl/commands.h"
@@ -16,13 +17,9 @@ using config::PolicyList;
 
 constexpr std::size_t kMostLeftOutLines = 50;
 
-std::string counted(std::uint64_t count, const char* noun) {
-  return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
-}
-
 std::string seen_text(const insight::Proposal& proposal) {
-  std::string text =
-      counted(proposal.requests, "request") + " to " + counted(proposal.places, "place");
+  std::string text = base::counted(proposal.requests, "request") + " to " +
+                     base::counted(proposal.places, "place");
   if (proposal.first <= proposal.last) {
     text +=
         ", " + insight::second_text(proposal.first) + " to " + insight::second_text(proposal.last);

@@ -2,6 +2,7 @@
 #include <tuple>
 #include <vector>
 
+#include "base/text.h"
 #include "config/agents_file.h"
 #include "config/policy_files.h"
 #include "ctl/commands.h"
@@ -23,10 +24,6 @@ void add_shared_names(const std::shared_ptr<const policy::EntryMap>& entries,
       findings.push_back(Finding{entry.file, entry.line, warning, false});
     }
   }
-}
-
-std::string counted(std::size_t count, const char* noun) {
-  return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
 }
 
 }  // namespace
@@ -57,8 +54,8 @@ int run_lint(const Context& context) {
   if (findings.empty()) {
     context.out << "no findings\n";
   } else {
-    context.out << counted(errors, "error") << ", " << counted(findings.size() - errors, "warning")
-                << '\n';
+    context.out << base::counted(errors, "error") << ", "
+                << base::counted(findings.size() - errors, "warning") << '\n';
   }
   return errors == 0 ? kDone : kFailed;
 }

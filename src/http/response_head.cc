@@ -13,29 +13,30 @@ using base::Code;
 
 constexpr std::size_t kVersionBytes = 8;  // "HTTP/1.1"
 
-tl::unexpected<base::Error> refuse(Code code, std::string detail = {}) {
+tl::unexpected<base::Error> refuse_answer(Code code, std::string detail = {}) {
   return base::fail(code, base::Fault::kOrigin, std::move(detail));
 }
 
 base::Result<ResponseHead> parse_status_line(std::string_view line) {
-  if (line.find('\r') != std::string_view::npos) return refuse(Code::kBadLineEnd);
-  if (!line.starts_with("HTTP/")) return refuse(Code::kBadStatusLine, "not HTTP");
+  if (line.find('\r') != std::string_view::npos) return refuse_answer(Code::kBadLineEnd);
+  if (!line.starts_with("HTTP/")) return refuse_answer(Code::kBadStatusLine, "not HTTP");
   const auto space = line.find(' ');
-  if (space == std::string_view::npos) return refuse(Code::kBadStatusLine, "no status");
+  if (space == std::string_view::npos) return refuse_answer(Code::kBadStatusLine, "no status");
   ResponseHead head;
   const std::string_view version = line.substr(0, space);
   if (version == "HTTP/1.0") {
     head.version = Version::kHttp10;
   } else if (version != "HTTP/1.1") {
-    return refuse(Code::kBadVersion);
+    return refuse_answer(Code::kBadVersion);
   }
   line.remove_prefix(kVersionBytes + 1);
   const auto status = base::parse_decimal(line.substr(0, 3), 999);
-  if (!status || *status < 100 || line.size() < 3) return refuse(Code::kBadStatusLine, "status");
+  if (!status || *status < 100 || line.size() < 3)
+    return refuse_answer(Code::kBadStatusLine, "status");
   line.remove_prefix(3);
-  if (!line.empty() && line.front() != ' ') return refuse(Code::kBadStatusLine, "status");
+  if (!line.empty() && line.front() != ' ') return refuse_answer(Code::kBadStatusLine, "status");
   if (!line.empty()) line.remove_prefix(1);
-  if (!consists_of(kValueBytes, line)) return refuse(Code::kBadStatusLine, "reason");
+  if (!consists_of(kValueBytes, line)) return refuse_answer(Code::kBadStatusLine, "reason");
   head.status = static_cast<int>(*status);
   head.reason = std::string(trim_blanks(line));
   return head;

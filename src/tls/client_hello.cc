@@ -9,10 +9,7 @@ namespace {
 using base::Code;
 using base::Fault;
 
-constexpr std::size_t kRecordHeaderBytes = 5;
 constexpr std::size_t kMaxRecordBytes = 16384;  // RFC 8446 s. 5.1
-constexpr std::size_t kMessageHeaderBytes = 4;
-constexpr unsigned char kHandshakeRecord = 22;
 constexpr unsigned char kClientHelloMessage = 1;
 constexpr std::size_t kMaxServerNameBytes = 255;
 

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "tls/client_hello.h"
+
 namespace leash::tls {
 namespace {
 
@@ -11,7 +13,6 @@ using base::Code;
 using base::Fault;
 
 constexpr std::size_t kMaxRecordPlainBytes = 16384;
-constexpr std::size_t kRecordHeaderBytes = 5;
 // A peer that waits for our answer sends next to nothing; OpenSSL holds the ClientHello itself.
 constexpr std::size_t kMaxSuspendedBytes = 64 * 1024;
 constexpr std::size_t kMaxUnsentBytes = 4 * 1024 * 1024;

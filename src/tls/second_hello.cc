@@ -6,9 +6,6 @@
 namespace leash::tls {
 namespace {
 
-constexpr std::size_t kRecordHeaderBytes = 5;
-constexpr std::size_t kMessageHeaderBytes = 4;
-constexpr char kHandshakeRecord = 22;
 constexpr char kServerHelloMessage = 2;
 // SHA-256 of "HelloRetryRequest", where another ServerHello has its random bytes (RFC 8446
 // s. 4.1.3).
