@@ -7,7 +7,7 @@ help:
 	@echo 'make build   install what is missing, build build/leash, build/leash-console (with its page) and build/leashctl'
 	@echo 'make deb     .deb packages in build/packages'
 	@echo 'make run     build, then run a proxy on 127.0.0.1:8080 and its console on 127.0.0.1:8090, all files in run/'
-	@echo 'make test    everything: lint, unit, integration, console, sanitizers, fuzz (make test ONLY=unit,console)'
+	@echo 'make test    everything: unit, integration, console, sanitizers, fuzz, lint (make test ONLY=unit,console)'
 	@echo 'make lint    clang-format, clang-tidy, layers'
 	@echo 'make fuzz    each fuzz target for SECONDS seconds (60)'
 	@echo 'make bench   leash and its peers in one run, one table (BENCH=quick: two minutes; as root)'
@@ -34,7 +34,7 @@ test:
 
 lint:
 	@tools/setup.sh build test
-	@$(PYTHON) tools/test.py --only lint
+	@$(PYTHON) tools/test.py --only lint,tidy
 
 fuzz:
 	@tools/setup.sh build test
@@ -46,4 +46,4 @@ bench:
 	@$(PYTHON) bench/compare.py $(if $(filter quick,$(BENCH)),--quick)
 
 clean:
-	rm -rf build build-asan build-tsan .cache
+	rm -rf build build-asan build-tsan

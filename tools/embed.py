@@ -38,7 +38,7 @@ def source(folder):
         rows.append(f'    {{"/{path.relative_to(folder).as_posix()}", "{TYPES[path.suffix]}", "\\"{etag}\\"", '
                     f'{{reinterpret_cast<const char*>(kFile{number}), {len(data)}}}}},')
     out += ['', '}  // namespace', '', 'const std::vector<Asset>& embedded_assets() {',
-            '  static const std::vector<Asset> kAssets = {'] + rows + ['  };', '  return kAssets;', '}', '',
+            '  static const std::vector<Asset> assets = {'] + rows + ['  };', '  return assets;', '}', '',
             '}  // namespace leash::console', '']
     return "\n".join(out)
 

@@ -1,17 +1,25 @@
 #!/usr/bin/python3
-"""The static checks: clang-format, the layers, clang-tidy. Each yields results for tools/test.py."""
+"""The static checks: clang-format, the layers, clang-tidy. Each yields results for tools/test.py.
+
+`lint.py` runs clang-tidy alone, without a word: its results are there later on.
+"""
 
 import hashlib
 import json
+import os
 import re
 import subprocess
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import build
 import check_layers
 
 ROOT = Path(__file__).resolve().parent.parent
-CACHE = ROOT / ".cache" / "tidy"
+# Which files passed, as ccache keeps what compiled: for all clones of this user.
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "leash" / "tidy"
+KEPT_SECONDS = 30 * 24 * 3600
 FORMAT, TIDY = "clang-format-14", "clang-tidy-14"
 
 
@@ -48,37 +56,69 @@ def closure(path, seen):
         closure(ROOT / "src" / target, seen)
 
 
-def key_of(command, version):
-    seen = set()
-    closure(Path(command["directory"], command["file"]).resolve(), seen)
-    digest = hashlib.sha256(version + (ROOT / ".clang-tidy").read_bytes() + command["command"].encode())
-    for path in sorted(seen):
-        digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()
+class Unit:
+    """Files of one folder that are compiled, and checked, at one go: most of what clang-tidy reads are their headers."""
+
+    def __init__(self, command):
+        self.command = command["command"]
+        path = Path(command["directory"], command["file"])
+        self.path = str(path)
+        included = [Path(name).resolve() for name in re.findall(r"^#include<(.*)>$", path.read_text(), re.MULTILINE)]
+        self.sources = [source for source in included if ROOT / "src" in source.parents]
+
+    def key(self, version):
+        seen = set()
+        for source in self.sources:
+            closure(source, seen)
+        digest = hashlib.sha256(version + (ROOT / ".clang-tidy").read_bytes() + self.command.encode())
+        for path in sorted(seen):
+            digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
+        return digest.hexdigest()
 
 
-def check_tidy(record, build_dir, jobs):
-    """One result a source file under src/; a file that passed and has not changed since is not read again."""
+def units():
+    """Those of the sanitizers' build, which takes several files at a time anyway."""
+    directory = build.configure("asan")
+    commands = json.loads((directory / "compile_commands.json").read_text())
+    found = [Unit(command) for command in commands if re.search(r"-unity\d+\.cpp$", command["file"])]
+    return [unit for unit in found if unit.sources]
+
+
+def check_tidy(record, jobs):
+    """One result a source file under src/; files that passed and have not changed since are not read again."""
     version = subprocess.run([TIDY, "--version"], stdout=subprocess.PIPE, check=True).stdout
-    commands = json.loads((build_dir / "compile_commands.json").read_text())
-    unique = {}
-    for command in commands:
-        path = Path(command["directory"], command["file"]).resolve()
-        if (ROOT / "src") in path.parents:
-            unique[path] = command
     CACHE.mkdir(parents=True, exist_ok=True)
+    for entry in CACHE.iterdir():
+        if entry.stat().st_mtime < time.time() - KEPT_SECONDS:
+            entry.unlink(missing_ok=True)
 
-    def one(path):
-        name = f"lint: tidy {path.relative_to(ROOT)}"
-        passed = CACHE / key_of(unique[path], version)
+    def one(unit):
+        """What is wrong, or ""."""
+        passed = CACHE / unit.key(version)
         if passed.exists():
-            return name, True, ""
-        done = subprocess.run([TIDY, "-p", str(build_dir), "--quiet", "--extra-arg=-Wno-unknown-warning-option",
-                               str(path)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            passed.touch()
+            return ""
+        done = subprocess.run([TIDY, "-p", str(build.folder("asan")), "--quiet", "--extra-arg=-Wno-unknown-warning-option",
+                               "--extra-arg=-ULEASH_SANITIZED", unit.path], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         if done.returncode == 0:
             passed.touch()
-        return name, done.returncode == 0, done.stdout.decode(errors="replace")
+            return ""
+        return done.stdout.decode(errors="replace") or f"exit code {done.returncode}"
 
+    all_units = units()
     with ThreadPoolExecutor(jobs) as pool:
-        for result in pool.map(one, sorted(unique)):
-            record(*result)
+        for unit, wrong in zip(all_units, pool.map(one, all_units)):
+            names = [str(source.relative_to(ROOT)) for source in unit.sources]
+            # A header's finding, or none at all, is told with the first of them.
+            told = [name for name in names if name in wrong] or names[:1]
+            for name in names:
+                is_good = not wrong or name not in told
+                record(f"tidy: {name}", is_good, "" if is_good else wrong)
+
+
+def main():
+    check_tidy(lambda *result: None, os.cpu_count() or 2)
+
+
+if __name__ == "__main__":
+    main()

@@ -2,7 +2,7 @@
 """Runs every test there is, by stages; the last line is the count.
 
 `--only a,b` runs some of the stages: lint, unit, integration, instructions, console, deploy, asan_unit, asan_integration,
-tsan_unit, fuzz.
+tsan_unit, fuzz, tidy.
 """
 
 import argparse
@@ -26,7 +26,7 @@ import web
 
 ROOT = Path(__file__).resolve().parent.parent
 STAGES = ["lint", "unit", "integration", "instructions", "console", "deploy", "asan_unit", "asan_integration", "tsan_unit",
-          "fuzz"]
+          "fuzz", "tidy"]
 THREADED = ["proxy", "control", "audit", "config", "console", "signer"]  # the folders where threads meet
 JOBS = os.cpu_count() or 2
 SANITIZER_ENV = {
@@ -74,17 +74,17 @@ def is_built(tally, stage, kind, targets=()):
 
 
 class Ahead:
-    """Builds the sanitizers' folders in what processor time the stages before them leave: those wait for a good part of
-    theirs. What it has not come to by then, the stage itself builds."""
+    """Does work of later stages in what processor time the stages before them leave: those wait for a good part of theirs.
+    What it has not come to by then, the stage itself does."""
 
     def __init__(self):
         self.program = None
 
-    def start(self, *builds):
-        """Each of `builds`: the arguments of tools/build.py."""
-        if shutil.which("chrt"):
-            commands = " && ".join(f"/usr/bin/python3 {ROOT}/tools/build.py {arguments}" for arguments in builds)
-            self.program = subprocess.Popen(["chrt", "--idle", "0", "sh", "-c", commands], stdin=subprocess.DEVNULL,
+    def start(self, *commands):
+        """One after the other; each: a program in tools/ and its arguments."""
+        if shutil.which("chrt") and commands:
+            line = "; ".join(f"/usr/bin/python3 {ROOT}/tools/{command}" for command in commands)
+            self.program = subprocess.Popen(["chrt", "--idle", "0", "sh", "-c", line], stdin=subprocess.DEVNULL,
                                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
 
     def stop(self):
@@ -252,9 +252,10 @@ def run_instructions(tally):
 def run_lint(tally):
     lint.check_format(tally.add)
     lint.check_the_layers(tally.add)
-    directory = build.configure("release")
-    if (ROOT / "src").exists():
-        lint.check_tidy(tally.add, directory, JOBS)
+
+
+def run_tidy(tally):
+    lint.check_tidy(tally.add, JOBS)
 
 
 def run_fuzz(tally, seconds):
@@ -303,19 +304,26 @@ def main():
         "asan_integration": lambda: run_pytest(tally, "asan_integration", "asan", "integration", SPREAD),
         "tsan_unit": lambda: run_units(tally, "tsan_unit", "tsan", THREADED),
         "fuzz": lambda: run_fuzz(tally, options.fuzz_seconds),
+        "tidy": lambda: run_tidy(tally),
     }
-    tsan = "tsan " + " ".join(f"tests/unit/{name}/unit_{name}" for name in THREADED)
+    asan = "build.py asan"
+    tsan = "build.py tsan " + " ".join(f"tests/unit/{name}/unit_{name}" for name in THREADED)
+    tidy = "lint.py"
     ahead = Ahead()
+
+    def later(**commands):
+        return [command for stage, command in commands.items() if stage in stages]
+
     atexit.register(ahead.stop)
     for stage in STAGES:
         if stage not in stages:
             continue
-        if stage in ("asan_unit", "tsan_unit"):
+        if stage in ("asan_unit", "tsan_unit", "fuzz", "tidy"):
             ahead.stop()
-        if stage == "integration" and "asan_unit" in stages:
-            ahead.start("asan", tsan)
-        if stage == "asan_integration" and "tsan_unit" in stages:
-            ahead.start(tsan)
+        if stage == "integration":
+            ahead.start(*later(asan_unit=asan, tsan_unit=tsan, tidy=tidy))
+        if stage == "asan_integration":
+            ahead.start(*later(tsan_unit=tsan, tidy=tidy))
         begin = time.monotonic()
         before = (tally.passed, tally.failed, tally.skipped)
         print(f"== {stage}", flush=True)
