@@ -36,13 +36,13 @@ def configure(kind):
     wanted = " ".join([compiler] + options)
     if (directory / "build.ninja").exists() and stamp.exists() and stamp.read_text() == wanted:
         return directory
+    # What is left of another kind, or of a setup that was stopped half way.
+    shutil.rmtree(directory, ignore_errors=True)
     environment = dict(os.environ)
     if shutil.which("ccache"):
         compiler = "ccache " + compiler
     environment["CXX"] = compiler
     command = ["meson", "setup", str(directory), str(ROOT)] + options
-    if (directory / "build.ninja").exists():
-        command.append("--wipe")
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if done.returncode != 0:
         sys.stderr.write(done.stdout.decode(errors="replace"))

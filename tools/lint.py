@@ -17,8 +17,7 @@ import build
 import check_layers
 
 ROOT = Path(__file__).resolve().parent.parent
-# Which files passed, as ccache keeps what compiled: for all clones of this user.
-CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "leash" / "tidy"
+SETTINGS = [ROOT / ".clang-tidy", ROOT / "tools" / "lint.py", ROOT / "tools" / "embed.py"]  # embed.py writes a source
 KEPT_SECONDS = 30 * 24 * 3600
 FORMAT, TIDY = "clang-format-14", "clang-tidy-14"
 
@@ -70,8 +69,8 @@ class Unit:
         seen = set()
         for source in self.sources:
             closure(source, seen)
-        digest = hashlib.sha256(version + (ROOT / ".clang-tidy").read_bytes() + self.command.encode())
-        for path in sorted(seen):
+        digest = hashlib.sha256(version + self.command.encode())
+        for path in SETTINGS + sorted(seen):
             digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
         return digest.hexdigest()
 
@@ -84,17 +83,32 @@ def units():
     return [unit for unit in found if unit.sources]
 
 
+def cache():
+    """Where it stands which units passed: as ccache does it for what compiled, for all clones of this user."""
+    try:
+        place = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "leash" / "tidy"
+        place.mkdir(parents=True, exist_ok=True)
+        (place / "used").touch()
+    except (OSError, RuntimeError):  # no home, or none to write to
+        place = build.folder("asan") / "tidy"
+        place.mkdir(parents=True, exist_ok=True)
+    for entry in place.iterdir():
+        try:
+            if entry.stat().st_mtime < time.time() - KEPT_SECONDS:
+                entry.unlink()
+        except FileNotFoundError:
+            pass  # another clone's run was faster
+    return place
+
+
 def check_tidy(record, jobs):
     """One result a source file under src/; files that passed and have not changed since are not read again."""
     version = subprocess.run([TIDY, "--version"], stdout=subprocess.PIPE, check=True).stdout
-    CACHE.mkdir(parents=True, exist_ok=True)
-    for entry in CACHE.iterdir():
-        if entry.stat().st_mtime < time.time() - KEPT_SECONDS:
-            entry.unlink(missing_ok=True)
+    place = cache()
 
     def one(unit):
         """What is wrong, or ""."""
-        passed = CACHE / unit.key(version)
+        passed = place / unit.key(version)
         if passed.exists():
             passed.touch()
             return ""
@@ -106,6 +120,10 @@ def check_tidy(record, jobs):
         return done.stdout.decode(errors="replace") or f"exit code {done.returncode}"
 
     all_units = units()
+    checked = {source for unit in all_units for source in unit.sources}
+    for source in sorted(set((ROOT / "src").rglob("*.cc")) - checked):
+        if "node_modules" not in source.parts:
+            record(f"tidy: {source.relative_to(ROOT)}", False, "no meson.build names this file")
     with ThreadPoolExecutor(jobs) as pool:
         for unit, wrong in zip(all_units, pool.map(one, all_units)):
             names = [str(source.relative_to(ROOT)) for source in unit.sources]

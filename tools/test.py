@@ -82,6 +82,7 @@ class Ahead:
 
     def start(self, *commands):
         """One after the other; each: a program in tools/ and its arguments."""
+        self.stop()
         if shutil.which("chrt") and commands:
             line = "; ".join(f"/usr/bin/python3 {ROOT}/tools/{command}" for command in commands)
             self.program = subprocess.Popen(["chrt", "--idle", "0", "sh", "-c", line], stdin=subprocess.DEVNULL,
@@ -255,7 +256,8 @@ def run_lint(tally):
 
 
 def run_tidy(tally):
-    lint.check_tidy(tally.add, JOBS)
+    if is_built(tally, "tidy", "asan", ["src/console/embedded_page.cc"]):
+        lint.check_tidy(tally.add, JOBS)
 
 
 def run_fuzz(tally, seconds):
@@ -311,23 +313,25 @@ def main():
     tidy = "lint.py"
     ahead = Ahead()
 
-    def later(**commands):
-        return [command for stage, command in commands.items() if stage in stages]
+    def later(than, **commands):
+        return [command for stage, command in commands.items()
+                if stage in stages and STAGES.index(stage) > STAGES.index(than)]
 
     atexit.register(ahead.stop)
     for stage in STAGES:
         if stage not in stages:
             continue
-        if stage in ("asan_unit", "tsan_unit", "fuzz", "tidy"):
-            ahead.stop()
-        if stage == "integration":
-            ahead.start(*later(asan_unit=asan, tsan_unit=tsan, tidy=tidy))
-        if stage == "asan_integration":
-            ahead.start(*later(tsan_unit=tsan, tidy=tidy))
         begin = time.monotonic()
         before = (tally.passed, tally.failed, tally.skipped)
         print(f"== {stage}", flush=True)
         try:
+            if stage in ("asan_unit", "asan_integration", "tsan_unit", "fuzz", "tidy"):
+                ahead.stop()
+            work = later(stage, asan_unit=asan, tsan_unit=tsan, tidy=tidy)
+            if stage in ("integration", "asan_integration") and work:
+                web.build()  # this and the next: before both begin with it at a time
+                build.configure("asan")
+                ahead.start(*work)
             runs[stage]()
         except (OSError, subprocess.SubprocessError, SystemExit) as error:
             tally.add(f"{stage}: could not run", False, str(error))

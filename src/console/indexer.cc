@@ -2,6 +2,8 @@
 
 #include <sys/resource.h>
 
+#include <utility>
+
 #include "base/log.h"
 
 namespace leash::console {
@@ -123,6 +125,12 @@ base::Result<bool> Indexer::round(IndexWriter& writer, LogFeed& feed) {
   return more;
 }
 
+// Returns what was.
+bool Indexer::set_being_made(bool is_being_made) {
+  const std::scoped_lock lock(mutex_);
+  return std::exchange(is_being_made_, is_being_made);
+}
+
 // False: this process ends.
 bool Indexer::begin_anew() {
   std::unique_lock lock(mutex_);
@@ -148,8 +156,10 @@ bool Indexer::begin_anew() {
 
 void Indexer::work() {
   if (is_rebuild_wanted_ && !begin_anew()) return;
+  const bool was_being_made = set_being_made(true);  // open() replaces what it finds damaged
   auto writer = IndexWriter::open(path_);
   if (!writer) {
+    set_being_made(was_being_made);
     tell_trouble(writer.error().text());
     return;
   }

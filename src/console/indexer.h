@@ -47,6 +47,7 @@ class Indexer {
 
   void run();
   [[nodiscard]] bool begin_anew();
+  bool set_being_made(bool is_being_made);
   void work();
   [[nodiscard]] base::Result<bool> round(IndexWriter& writer, LogFeed& feed);
   void publish(const IndexWriter& writer, const LogFeed& feed, bool is_ready);
@@ -62,7 +63,7 @@ class Indexer {
   std::condition_variable wakeup_;
   IndexStatus status_;          // guarded by mutex_, like the next three
   std::string damage_;          // why it is made anew; "": somebody wants that
-  bool is_being_made_ = false;  // the one before is gone, `generation` still its number
+  bool is_being_made_ = false;  // the one before is going, `generation` still its number
   std::chrono::steady_clock::time_point replaced_{};
   std::thread thread_;
 };
