@@ -5,6 +5,7 @@
 namespace leash::base {
 namespace {
 
+constexpr std::string_view kUnix = "unix:";
 constexpr std::size_t kMostPathBytes = 107;
 
 bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }

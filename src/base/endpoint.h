@@ -11,8 +11,6 @@
 namespace leash::base {
 
 struct Endpoint {
-  static constexpr std::string_view kUnix = "unix:";  // before a path
-
   SocketAddress tcp;
   std::string path;  // of a unix socket; "" for TCP
 

@@ -5,6 +5,7 @@
 namespace leash::base {
 namespace {
 
+constexpr std::string_view kUnixSocket = "unix:";
 constexpr std::string_view kUdp = "udp://";
 constexpr std::string_view kTcp = "tcp://";
 
@@ -12,7 +13,7 @@ constexpr std::string_view kTcp = "tcp://";
 
 Result<SyslogTarget> SyslogTarget::parse(std::string_view text) {
   SyslogTarget out;
-  if (text.starts_with(Endpoint::kUnix)) {
+  if (text.starts_with(kUnixSocket)) {
     auto endpoint = Endpoint::parse(text);
     if (!endpoint) return tl::unexpected(std::move(endpoint.error()));
     out.path = std::move(endpoint->path);
@@ -32,7 +33,7 @@ Result<SyslogTarget> SyslogTarget::parse(std::string_view text) {
 std::string SyslogTarget::text() const {
   switch (transport) {
     case Transport::kUnix:
-      return std::string(Endpoint::kUnix) + path;
+      return std::string(kUnixSocket) + path;
     case Transport::kUdp:
       return std::string(kUdp) + server.text();
     case Transport::kTcp:

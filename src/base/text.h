@@ -23,10 +23,6 @@ namespace leash::base {
                                                          std::uint64_t max = UINT64_MAX);
 void append_decimal(std::string& out, std::uint64_t value);
 void append_hex(std::string& out, std::string_view bytes);
-// For a message, which may end up on a terminal: in quotes, short, without control bytes.
-[[nodiscard]] std::string quoted(std::string_view text);
-// "1 line", "2 lines".
-[[nodiscard]] std::string counted(std::uint64_t count, const char* noun);
 // strerror_r without its traps.
 [[nodiscard]] std::string errno_text(int error);
 // Bytes are valid UTF-8 (RFC 3629: no surrogates, no overlong forms).

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/message_text.h"
 #include "base/text.h"
 #include "config/iso_time.h"
 #include "policy/decide.h"

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/authority.h"
+#include "base/message_text.h"
 #include "base/text.h"
 
 namespace leash::config {

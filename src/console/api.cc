@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "console/bad_request.h"
 
 namespace leash::console {
 

@@ -4,6 +4,7 @@
 #include "audit/line_view.h"
 #include "base/text.h"
 #include "console/api.h"
+#include "console/bad_request.h"
 #include "console/line_fetcher.h"
 
 namespace leash::console {

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "console/api.h"
+#include "console/bad_request.h"
 #include "console/http_server.h"
 #include "console/replay.h"
 #include "policy/decide.h"

@@ -40,10 +40,6 @@ std::optional<std::string> Request::parameter(std::string_view name) const {
   return std::nullopt;
 }
 
-tl::unexpected<base::Error> bad_request(std::string text) {
-  return base::fail(base::Code::kBadConfig, base::Fault::kClient, std::move(text));
-}
-
 Reply error_reply(int status, std::string_view text) {
   JsonWriter json;
   json.begin_object().key("error").text(text).end_object();

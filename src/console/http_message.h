@@ -9,7 +9,6 @@
 #include <utility>
 #include <vector>
 
-#include "base/error.h"
 #include "base/ip_address.h"
 
 namespace leash::console {
@@ -46,8 +45,6 @@ struct Reply {
   Pieces pieces;  // where set, they follow `body`
 };
 
-// For what a request asks that cannot be: answered with 400 and `text`.
-[[nodiscard]] tl::unexpected<base::Error> bad_request(std::string text);
 [[nodiscard]] Reply error_reply(int status, std::string_view text);
 // {"error": text, "retry_after": seconds}, with the header.
 [[nodiscard]] Reply retry_reply(int status, std::string_view text, std::int64_t seconds);

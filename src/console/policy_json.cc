@@ -5,7 +5,7 @@
 #include <chrono>
 
 #include "config/policy_reader.h"
-#include "console/http_message.h"
+#include "console/bad_request.h"
 #include "insight/moment.h"
 
 namespace leash::console {

@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "config/setting_values.h"
+#include "console/bad_request.h"
 #include "console/search_text.h"
 #include "insight/moment.h"
 

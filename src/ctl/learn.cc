@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <memory>
 
-#include "base/text.h"
+#include "base/message_text.h"
 #include "config/policy_edit.h"
 #include "config/policy_reader.h"
 #include "ctl/commands.h"

@@ -2,7 +2,7 @@
 #include <tuple>
 #include <vector>
 
-#include "base/text.h"
+#include "base/message_text.h"
 #include "config/agents_file.h"
 #include "config/policy_files.h"
 #include "ctl/commands.h"

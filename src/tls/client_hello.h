@@ -1,7 +1,6 @@
 // What a ClientHello says, read before any handshake (RFC 8446 s. 4.1.2).
 #pragma once
 
-#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -10,10 +9,6 @@
 #include "base/error.h"
 
 namespace leash::tls {
-
-inline constexpr std::size_t kRecordHeaderBytes = 5;   // RFC 8446 s. 5.1
-inline constexpr std::size_t kMessageHeaderBytes = 4;  // s. 4
-inline constexpr char kHandshakeRecord = 22;
 
 struct ClientHello {
   // As the client wrote it; parse it with base::Host before use. Absent where no server_name was

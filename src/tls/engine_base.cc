@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "tls/client_hello.h"
+#include "tls/record_header.h"
 
 namespace leash::tls {
 namespace {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "tls/record_header.h"
+
 namespace leash::tls {
 namespace {
 
