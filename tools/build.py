@@ -12,8 +12,9 @@ import web
 ROOT = Path(__file__).resolve().parent.parent
 
 # name: (folder, compiler, meson options)
-# clang without optimisation, eight files of a folder at a time, compiles these in a fifth of g++'s time; line tables are all
-# that a report needs. One folder serves ASan's tests and the fuzz targets. (The vptr check does not get on with shared libraries built without RTTI data.)
+# clang without optimisation, eight files of a folder at a time: most of what it compiles are headers. Line tables are all that
+# a report needs. One folder serves ASan's tests and the fuzz targets. (The vptr check does not get on with shared libraries
+# built without RTTI data.)
 SANITIZED = ["-Dbuildtype=plain", "-Doptimization=0", "-Ddebug=false", "-Dwerror=false", "-Db_lundef=false",
              "-Dunity=on", "-Dunity_size=8"]
 KINDS = {

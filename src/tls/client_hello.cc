@@ -11,7 +11,6 @@ namespace {
 using base::Code;
 using base::Fault;
 
-constexpr std::size_t kMaxRecordBytes = 16384;  // RFC 8446 s. 5.1
 constexpr unsigned char kClientHelloMessage = 1;
 constexpr std::size_t kMaxServerNameBytes = 255;
 
@@ -86,7 +85,7 @@ class RecordWalk {
     if (rest_.size() < kRecordHeaderBytes) return {};
     record_bytes_ = static_cast<std::size_t>(at(3)) << 8 | at(4);
     if (record_bytes_ == 0) return bad("an empty record");
-    if (record_bytes_ > kMaxRecordBytes) return bad("a record that is too long");
+    if (record_bytes_ > kMaxRecordPlainBytes) return bad("a record that is too long");
     announced_ += record_bytes_;
     return check_end();
   }

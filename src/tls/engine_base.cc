@@ -12,7 +12,6 @@ namespace {
 using base::Code;
 using base::Fault;
 
-constexpr std::size_t kMaxRecordPlainBytes = 16384;
 // A peer that waits for our answer sends next to nothing; OpenSSL holds the ClientHello itself.
 constexpr std::size_t kMaxSuspendedBytes = 64 * 1024;
 constexpr std::size_t kMaxUnsentBytes = 4 * 1024 * 1024;
